@@ -1,0 +1,17 @@
+# examples/<name>/*.cpp (one of them main.cpp) makes the program <name>. A folder with a CMakeLists.txt of its own is added as it is.
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(CLI11 REQUIRED)
+
+file(GLOB mains CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*/main.cpp")
+foreach(main IN LISTS mains)
+  get_filename_component(folder "${main}" DIRECTORY)
+  get_filename_component(name "${folder}" NAME)
+  if(EXISTS "${folder}/CMakeLists.txt")
+    add_subdirectory("${folder}" "${PROJECT_BINARY_DIR}/examples/${name}")
+    continue()
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS "${folder}/*.cpp")
+  add_executable(${name} ${sources})
+  target_link_libraries(${name} PRIVATE quiesce OpenSSL::Crypto CLI11::CLI11)
+  quiesce_warnings(${name})
+endforeach()

@@ -1,0 +1,96 @@
+#pragma once
+// What a coroutine frame of the library starts with, and how the step loop (src/coro/step.cpp) drives it.
+//
+//  1. A task has one *leaf*: the innermost suspended coroutine, the only one that can be resumed. Its parents are reached
+//     through `parent`; nobody points downwards, so a chain of a million frames is walked and destroyed in a loop.
+//  2. No coroutine resumes another. Whatever suspends leaves a signal in the record (AwaitChild, Ended, Wait, Refused, Yield)
+//     and returns to the loop, which acts on it. The stack stays flat whatever the nesting, on every compiler.
+//  3. An ended coroutine – at its final suspension, or where `co_await` of a failure ended it – has its outcome in its
+//     promise. The loop delivers it: an observing awaiter (`.outcome()`) and an awaiter of an Ok value are resumed and take
+//     it from the promise; otherwise `deliver` converts the failure into the parent's promise, the child's frame is
+//     destroyed, and the parent has ended in its turn (rule O4).
+//  4. A frame is destroyed only as the leaf, and never while a region it has opened is alive: that wait is stubborn (R6).
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <new>
+#include <utility>
+
+#include "quiesce/detail/coro/frame_pool.hpp"
+#include "quiesce/detail/kernel/records.hpp"
+#include "quiesce/detail/kernel/wait.hpp"
+#include "quiesce/outcome.hpp"
+
+namespace quiesce::detail {
+
+struct PromiseBase;
+
+/// Type-erased doors into a promise.
+struct PromiseOps {
+  void (*put_error)(PromiseBase&, Error&&);
+  void (*put_cancelled)(PromiseBase&, CancelReason&&);
+  void (*put_panic)(PromiseBase&, PanicPayload&&);
+  void (*finish_root)(PromiseBase&, TaskRecord&);  // moves the outcome to the record
+  OutcomeKind (*kind)(const PromiseBase&);
+};
+
+struct PromiseBase {
+  /// Converts a child's failure into the parent's promise; false when the child is Ok and the parent goes on.
+  using Deliver = bool (*)(PromiseBase& child, PromiseBase& parent);
+
+  const PromiseOps* ops;
+  TaskRecord* task = nullptr;
+  PromiseBase* parent = nullptr;
+  Deliver deliver = nullptr;  // null: the parent observes
+  bool ended = false;         // the outcome is in the promise
+  bool destroying = false;
+
+  explicit PromiseBase(const PromiseOps* operations) : ops(operations) {}
+  PromiseBase(const PromiseBase&) = delete;
+  PromiseBase& operator=(const PromiseBase&) = delete;
+
+  /// Valid since every promise starts with its PromiseBase and is aligned to 16 at most.
+  std::coroutine_handle<PromiseBase> handle() { return std::coroutine_handle<PromiseBase>::from_promise(*this); }
+
+  static void* operator new(std::size_t bytes) { return frame_allocate(bytes); }
+  static void operator delete(void* block, std::size_t bytes) noexcept { frame_free(block, bytes); }
+
+  /// An exception escaped the body, or a destructor while the frame is destroyed.
+  void caught() noexcept;
+};
+
+/// What a suspension asks of the loop.
+enum class Signal : std::uint8_t { None, AwaitChild, Ended, Wait, Refused, Yield };
+
+void signal(TaskRecord& task, Signal what) noexcept;
+/// The leaf awaits a child that is to be resumed next.
+void await_child(PromiseBase& parent, PromiseBase& child, PromiseBase::Deliver deliver) noexcept;
+/// The leaf has ended where it stands, with what was put into its promise.
+inline void end_here(PromiseBase& leaf) noexcept {
+  leaf.ended = true;
+  signal(*leaf.task, Signal::Ended);
+}
+void end_with_error(PromiseBase& leaf, Error error) noexcept;
+
+/// Arms the leaf wait. False: a request must be observed first; the caller then either refuses (`refuse`, which ends the
+/// coroutine Cancelled) or, if it observes, goes on.
+bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn = false) noexcept;
+/// The wait turned out to be over already: nothing sleeps.
+void abandon_wait(TaskRecord& task) noexcept;
+inline void refuse(TaskRecord& task) noexcept { signal(task, Signal::Refused); }
+/// The current wait, for whoever is to claim it.
+inline Waiter waiter_of(TaskRecord& task) noexcept { return Waiter::of(task.index, task.word.load().epoch()); }
+
+/// Steps a coroutine task.
+StepEnd coroutine_step(TaskRecord& task) noexcept;
+
+/// Destroys one frame; what a destructor threw, if one did.
+void destroy_frame(PromiseBase& frame) noexcept;
+
+/// O5: has a request reached the task or its region?
+bool bears_request(const TaskRecord& task) noexcept;
+/// O5: what a Cancelled outcome becomes for an awaiter that bears no request.
+Error as_child_error(const CancelReason& reason);
+
+}  // namespace quiesce::detail

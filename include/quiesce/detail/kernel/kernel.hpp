@@ -1,0 +1,198 @@
+#pragma once
+// The kernel of one runtime: what is true about its regions and tasks, and the only code that changes it.
+//
+// A task's life here: admit_task (counted in its region, record made) -> publish (linked, looked at again for a cancel that
+// missed it, scheduled) -> run_step, again and again -> complete (result in the record; joiner claimed; the region's policy;
+// count dropped) -> its record is free when the handle is gone too.
+// A region's: open_region -> ... -> release_live to zero -> finalizer phase -> drop_owed to zero -> close_region, iteratively
+// up the tree.
+//
+// Lock order: parent region -> (child region | extra | shard) -> executor's timer and lane locks. No user code under any.
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <expected>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "quiesce/capabilities.hpp"
+#include "quiesce/detail/kernel/records.hpp"
+#include "quiesce/log.hpp"
+#include "quiesce/metrics.hpp"
+#include "quiesce/panic_isolation.hpp"
+#include "quiesce/spawn_error.hpp"
+
+namespace quiesce::detail {
+
+/// Capabilities of a set of contexts: immutable, owned by the kernel until it is recycled.
+struct CapabilityBlock {
+  Capabilities set;
+};
+
+struct KernelConfig {
+  std::string name = "quiesce";
+  std::uint64_t seed = 0;
+  std::uint32_t poll_budget = 128;  // steps of one task before it gives way (H4)
+  PanicIsolationConfig panics;
+  Capabilities capabilities;
+  std::shared_ptr<MetricsProvider> metrics;
+  std::shared_ptr<LogSink> log;
+  bool exact = false;  // Stepper, lab: budgets are counted step by step
+};
+
+/// A region and the life that is meant.
+struct RegionRef {
+  RegionRecord* record = nullptr;
+  std::uint32_t generation = 0;
+  RegionId id() const { return {record->index, generation}; }
+  bool alive() const { return record != nullptr && record->is(generation); }
+};
+
+/// Is a request the region's own doing (FailFast of its policy, RaceLost), or from outside (rules O2, R10)?
+enum class Whose : std::uint8_t { Own, Outside };
+
+struct Birth {
+  RegionRef region;
+  TaskRecord* parent = nullptr;  // whose logical child it is; nullptr: the region's
+  TaskTier tier = TaskTier::Task;
+  TaskRole role = TaskRole::Child;
+  StepFn step = nullptr;
+  const PolicyOps* policy = nullptr;
+  CapabilityBlock* capabilities = nullptr;
+  bool has_handle = true;
+};
+
+struct RegionBirth {
+  RegionRef parent;              // none: a root
+  TaskRecord* opener = nullptr;  // the task that awaits it
+  Budget budget = Budget::infinite();
+  RegionLimits limits;
+  const PolicyOps* policy = nullptr;
+  void* policy_instance = nullptr;
+  RegionResult* result = nullptr;
+  bool bounded = false;
+  std::optional<CleanupBudget> cleanup;
+  bool held = false;  // a Stepper root: the first count is its own, not a body's
+};
+
+struct KernelCounts {
+  std::uint64_t tasks_spawned = 0, tasks_completed = 0, regions_opened = 0, regions_closed = 0, panics = 0, escalated = 0,
+                leaked_obligations = 0;
+};
+
+class Kernel {
+ public:
+  /// A kernel from the process-wide stock: its memory is never given back, so that a stale context can look at it.
+  static Kernel& acquire(KernelConfig config, Executor& executor);
+  /// Every region must have closed.
+  void recycle() noexcept;
+
+  const KernelConfig& config() const { return config_; }
+  Executor& executor() const { return *executor_; }
+  PanicIsolator& isolator() const { return *isolator_; }
+  MetricsProvider* metrics() const { return config_.metrics.get(); }
+  CapabilityBlock* default_capabilities() const { return default_capabilities_; }
+  CapabilityBlock* add_capabilities(Capabilities set);
+  KernelCounts counts() const;
+
+  // ---- tasks (src/kernel/task.cpp) ----
+  std::expected<TaskRecord*, SpawnError> admit_task(const Birth& birth);
+  /// Undoes admit_task before publish: no count, list or handle remembers it (S1).
+  void abandon_task(TaskRecord& task) noexcept;
+  void publish(TaskRecord& task) noexcept;
+  /// One step of a Queued task, with everything around it: current task, budgets, yields.
+  StepEnd run_step(TaskRecord& task) noexcept;
+  /// The outcome is in the record and the frame is gone.
+  void complete(TaskRecord& task) noexcept;
+  /// Claims a waiting task and schedules it if it slept.
+  static bool claim(Waiter waiter, bool by_request = false) noexcept;
+  void schedule(TaskRecord& task, Origin origin) noexcept;
+  /// The caller won `take`: the record forgets a failure that nobody will join any more.
+  void unlink_failed(TaskRecord& task) noexcept;
+  static void drop_handle(TaskRecord& task) noexcept;
+  static void drop_reference(TaskRecord& task) noexcept;
+  /// Records a panic of the task: isolator, threshold (P3). The id is in the payload it returns.
+  PanicPayload note_panic(TaskRecord& task, std::exception_ptr exception) noexcept;
+  PanicPayload note_panic(RegionRecord& region, const PanicLocation& location, std::exception_ptr exception) noexcept;
+
+  // ---- regions (src/kernel/region.cpp) ----
+  std::expected<RegionRef, SpawnError> open_region(const RegionBirth& birth);
+  void begin_close(RegionRef region) noexcept;
+  void release_live(RegionRecord& region) noexcept;
+  void release_owed(RegionRecord& region) noexcept;
+  /// A failure that no handle will show: policy, aggregation (R7).
+  void report_failure(RegionRecord& region, const PolicyOps* policy, TaskId task, Outcome<> failure) noexcept;
+  SpawnError refuse(RegionRef region) const;
+  std::expected<void, RegionError> add_finalizer(RegionRef region, std::unique_ptr<FinalizerNode> node);
+
+  // ---- cancellation (src/kernel/cancel.cpp) ----
+  void cancel_region(RegionRef region, const CancelReason& reason, Whose whose) noexcept;
+  void cancel_task(TaskRecord& task, const CancelReason& reason) noexcept;
+  /// Past the clean-up budget: frames go at their next suspension (C10).
+  void escalate_region(RegionRef region) noexcept;
+  /// The task was admitted or linked after the canceller's walk may have passed.
+  void deliver_request(TaskRecord& task) noexcept;
+  /// What the task would see: its own requests and its region's, the greater. Only while the task is alive.
+  std::optional<CancelReason> reason_of(TaskRecord& task) noexcept;
+  CleanupBudget cleanup_budget(TaskRecord& task) noexcept;
+  CancelReason stamped(CancelReason reason, const RegionRecord* region, const TaskRecord* task) const;
+
+  // ---- masks (src/kernel/mask.cpp); the stepper only ----
+  void enter_mask(TaskRecord& task);
+  void leave_mask(TaskRecord& task) noexcept;
+  /// Counts a masked step; false when the budget is spent and the mask counts as 0.
+  void count_masked_step(TaskRecord& task) noexcept;
+  void start_mask_budget(TaskRecord& task) noexcept;
+  void expire_mask(TaskRecord& task, std::uint8_t mask_epoch, CancelKind kind) noexcept;
+  static TaskExtra& extra(TaskRecord& task);
+
+  // ---- budgets (src/kernel/budget.cpp) ----
+  void count_polls(RegionRecord& region, std::uint32_t steps) noexcept;
+  bool charge(RegionRecord& region, std::uint64_t cost) noexcept;
+
+  std::uint32_t next_root_ordinal() { return root_ordinal_.fetch_add(1, std::memory_order_relaxed); }
+  /// Roots, for snapshots and shutdown.
+  std::vector<RegionRef> roots() const;
+  void set_accepting(bool yes) noexcept { accepting_.store(yes, std::memory_order_seq_cst); }
+  bool accepting() const noexcept { return accepting_.load(std::memory_order_seq_cst); }
+  /// With panic isolation switched off (P4): the first exception, for block_on to rethrow.
+  std::exception_ptr take_unisolated() noexcept;
+
+  Kernel* free_next = nullptr;
+
+ private:
+  friend struct FinalizerRunner;
+  Kernel() = default;
+  bool enter_finalizing(RegionRecord& region) noexcept;
+  void sweep_failures(RegionRecord& region) noexcept;
+  /// Closes and reclaims; the parent whose count must be dropped, or nullptr.
+  RegionRecord* close_region(RegionRecord& region) noexcept;
+  void settle(RegionRecord* region) noexcept;
+  void note_completion(RegionRecord& region, TaskRecord& task, OutcomeKind kind, bool requested, bool seen) noexcept;
+  void complete_body(RegionRecord& region, TaskRecord& task, OutcomeKind kind) noexcept;
+  static void link_member(TaskRecord& task) noexcept;
+  static void unlink_member(TaskRecord& task) noexcept;
+
+  KernelConfig config_;
+  Executor* executor_ = nullptr;
+  std::unique_ptr<PanicIsolator> isolator_;
+  std::vector<std::unique_ptr<CapabilityBlock>> capability_blocks_;
+  CapabilityBlock* default_capabilities_ = nullptr;
+  mutable std::mutex mutex_;  // capability blocks, roots, unisolated
+  std::vector<RegionRef> roots_;
+  std::exception_ptr unisolated_;
+  std::atomic<bool> accepting_{true};
+  std::atomic<std::uint32_t> root_ordinal_{0};
+  struct alignas(64) CountShard {
+    std::atomic<std::uint64_t> tasks_spawned{0}, tasks_completed{0};
+  };
+  CountShard count_shards_[RegionRecord::shard_count];
+  std::atomic<std::uint64_t> regions_opened_{0}, regions_closed_{0}, panics_{0}, escalated_{0}, leaked_{0};
+};
+
+/// Counts what this worker has stepped and not yet counted; before it parks.
+void flush_polls() noexcept;
+
+}  // namespace quiesce::detail

@@ -1,0 +1,53 @@
+#pragma once
+// What the lock-free parts stand on: atomics, a futex, and two ways of giving way.
+//
+// Every lock-free part is a template over a Platform and reaches shared memory only through it, so that the
+// very same source runs on real threads and under the lab's explorer. A platform provides
+//
+//   template <class T> using atomic         an atomic with the interface of std::atomic
+//   bool wait(word, expected, deadline)     sleeps while word == expected; may return early for no reason;
+//   false only when
+//                                           the deadline (absolute, steady-clock nanoseconds) has passed
+//   void wake_one(word), wake_all(word)     end the sleep of one or of all who wait on the word
+//   void pause()                            a hint inside a loop that waits for another thread's next few
+//   instructions void back_off(attempt)                  what a loop does between its attempts 0, 1, 2, …:
+//   first pauses, then gives up the
+//                                           processor, so that a preempted peer gets to run
+//
+// `wait` and `wake` order nothing: whoever sleeps reads the word again with the order that it needs. A wake may
+// reach a word whose owner is gone: only the address is used.
+#include <atomic>
+#include <cstdint>
+#include <optional>
+
+namespace quiesce::detail {
+
+struct RealPlatform {
+  template <class T>
+  using atomic = std::atomic<T>;
+
+  static bool wait(atomic<std::uint32_t>& word, std::uint32_t expected,
+                   std::optional<std::int64_t> deadline_ns = std::nullopt) noexcept;
+  static void wake_one(atomic<std::uint32_t>& word) noexcept;
+  static void wake_all(atomic<std::uint32_t>& word) noexcept;
+
+  static void pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+  }
+
+  /// Attempts below this bound only pause.
+  static constexpr std::uint32_t pause_attempts_max = 64;
+  static void back_off(std::uint32_t attempt) noexcept {
+    if (attempt < pause_attempts_max) return pause();
+    give_way(attempt - pause_attempts_max);
+  }
+
+ private:
+  static void give_way(std::uint32_t attempt) noexcept;
+};
+
+}  // namespace quiesce::detail

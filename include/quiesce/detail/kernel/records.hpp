@@ -1,0 +1,255 @@
+#pragma once
+// The records of tasks and regions. Who may touch a field is said beside it; what several threads change at a time is in the
+// two words (task_word.hpp, region_word.hpp) or under a lock.
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "quiesce/budget.hpp"
+#include "quiesce/cancel.hpp"
+#include "quiesce/detail/kernel/blocking_job.hpp"
+#include "quiesce/detail/kernel/executor.hpp"
+#include "quiesce/detail/kernel/region_word.hpp"
+#include "quiesce/detail/kernel/slab.hpp"
+#include "quiesce/detail/kernel/spin_lock.hpp"
+#include "quiesce/detail/kernel/task_word.hpp"
+#include "quiesce/detail/kernel/timer_entry.hpp"
+#include "quiesce/ids.hpp"
+#include "quiesce/limits.hpp"
+#include "quiesce/logical.hpp"
+#include "quiesce/outcome.hpp"
+#include "quiesce/policy.hpp"
+
+namespace quiesce::detail {
+
+class Kernel;
+struct RegionRecord;
+struct TaskRecord;
+struct ObligationRecord;
+struct CapabilityBlock;
+
+/// A waiting task and which of its waits: a value, safe to keep for any time, for a claim with an old epoch fails harmlessly.
+struct Waiter {
+  std::uint64_t packed = 0;  // index 24, epoch 40; 0 = nobody (the first epoch of a record is 1)
+
+  static Waiter of(std::uint32_t index, std::uint64_t epoch) { return {(epoch << 24) | index}; }
+  std::uint32_t index() const { return static_cast<std::uint32_t>(packed & 0xffffff); }
+  std::uint64_t epoch() const { return packed >> 24; }
+  explicit operator bool() const { return packed != 0; }
+};
+
+enum class StepEnd : std::uint8_t { Done, Suspended, Yielded };
+/// Steps a task once. When it says Suspended the task has been committed and may already run elsewhere.
+using StepFn = StepEnd (*)(TaskRecord&) noexcept;
+
+/// What the kernel may ask of a result that sits in a record, whatever its type.
+struct ResultOps {
+  OutcomeKind (*kind)(const TaskRecord&) noexcept;
+  Outcome<> (*failure)(const TaskRecord&);  // the non-Ok side, converted to Error
+  void (*destroy)(TaskRecord&) noexcept;
+  void (*put_failure)(TaskRecord&, Outcome<>&&) noexcept;  // a result for a task that ended without a body
+};
+
+/// The aggregation policy of a region, type-erased (rule R7).
+struct PolicyOps {
+  PolicyAction (*on_child_failure)(void* policy, const ChildFailure&);
+  void (*aggregate)(void* policy, Outcome<>& so_far, Outcome<>&& next);
+  void* default_instance;
+};
+
+enum class TaskTier : std::uint8_t { Task, Local, Blocking };
+enum class TaskRole : std::uint8_t {
+  Child,      // spawned into its region
+  Body,       // the body of its region (R5)
+  Finalizer,  // an async finalizer: holds the finalizer phase, in no count
+  Runner,     // the finalizer phase itself
+  Driver      // the Stepper's context outside a region
+};
+
+/// One mask guard nest and what hangs off a task only rarely; made when first needed, kept until the record is free.
+struct TaskExtra {
+  SpinLock<> lock;
+  WorkItem mask_check;  // posted by the mask timer
+  std::optional<CancelReason> reason;  // requests on the task itself; under lock
+  RegionRecord* opened = nullptr;      // regions the task has opened and not yet left, newest first; under lock
+  TimerEntry mask_timer;               // under lock: armed while a mask's clean-up budget runs
+  TaskRecord* owner = nullptr;
+  bool mask_timer_armed = false;       // under lock
+  std::uint8_t timed_mask_epoch = 0;   // under lock: the mask that the timer is for
+  std::uint32_t mask_depth = 0;        // the stepper
+  std::uint32_t mask_steps_left = 0;   // the stepper
+  bool mask_counting = false;          // the stepper: a request is there, so the budget runs
+  std::optional<CleanupBudget> own_mask_budget;  // a finalizer's: runs without a request (F2)
+  std::optional<PanicPayload> torn;              // the stepper
+  std::uint32_t index = 0;
+  TaskExtra* free_next = nullptr;
+};
+
+struct alignas(64) TaskRecord {
+  // What a wake touches.
+  TaskWordCell<> word;
+  std::atomic<std::uint32_t> generation{0};
+  std::uint32_t index = 0;
+  TaskRecord* queue_next = nullptr;       // the lane or injector it is queued in
+  Kernel* kernel = nullptr;               // set at birth
+  RegionRecord* region = nullptr;         // set at birth
+  std::atomic<std::uint64_t> joiner{0};   // a Waiter; announced in the word
+  StepFn step = nullptr;                  // set at birth
+  void* leaf = nullptr;                   // what to resume: the stepper's (coro/promise.hpp)
+  // Set at birth, then read only.
+  TaskTier tier = TaskTier::Task;
+  TaskRole role = TaskRole::Child;
+  std::uint8_t priority = 0;
+  std::uint8_t shard = 0;
+  std::uint16_t home_worker = 0;
+  std::atomic<std::uint8_t> references{0};  // the runtime's and the handle's; the last frees the record
+  bool linked = false;                      // under the shard's lock
+  bool linked_failed = false;               // under the region's lock
+  std::optional<Time> deadline;             // EDF key of the timed lane
+  const PolicyOps* policy = nullptr;
+  CapabilityBlock* capabilities = nullptr;
+  // Membership: shard list, then the list of failed, unjoined tasks.
+  TaskRecord* member_prev = nullptr;
+  TaskRecord* member_next = nullptr;
+  // The one leaf wait: the stepper's.
+  void* wait_data = nullptr;
+  const struct LeafOps* wait_ops = nullptr;
+  std::uint8_t signal = 0;                // coro/promise.hpp
+  bool torn = false;                      // a destructor threw while a frame was destroyed: `extra->torn` says what
+  TimerEntry timer;
+  // Identity and statistics.
+  LogicalPath path;
+  LogicalId logical;
+  std::atomic<std::uint32_t> ordinals{0};  // children made so far
+  std::uint64_t draws = 0;                 // random numbers drawn: the stepper
+  std::atomic<std::uint32_t> steps{0};     // written by the stepper, read by snapshots
+  std::uint32_t cooperative_left = 0;      // the stepper (H4)
+  Time created_at;
+  std::atomic<TaskExtra*> extra{nullptr};
+  // The result: written before `complete`, then owned by whoever takes it.
+  const ResultOps* result_ops = nullptr;
+  static constexpr std::size_t inline_result_size = 48;
+  alignas(16) std::byte result[inline_result_size];
+  TaskRecord* free_next = nullptr;
+
+  TaskId id() const { return {index, generation.load(std::memory_order_relaxed)}; }
+};
+
+/// A finalizer (rules F1, F2): a node of the region's LIFO list.
+struct FinalizerNode {
+  FinalizerNode* next = nullptr;
+  bool async = false;
+  virtual ~FinalizerNode() = default;
+  /// A sync finalizer runs here; an async one makes its first frame in `task` and is then stepped as a task.
+  virtual void start(TaskRecord& task) = 0;
+};
+
+/// A value on the region heap (R9).
+struct HeapNode {
+  HeapNode* next = nullptr;
+  std::uint32_t index = 0;
+  std::size_t bytes = 0;
+  virtual ~HeapNode() = default;
+};
+
+/// How a region ended, handed to whoever awaits it.
+struct RegionResult {
+  RegionId id;
+  Outcome<> failures = Outcome<>::ok();     // of its children, aggregated
+  std::optional<CancelReason> cancelled;    // R10: an outside request that ended a child or the body
+  bool body_failed_first = false;           // order of record between the body's failure and `failures`
+  std::optional<CancelReason> reason;       // the region's own final reason
+  void (*closed)(RegionResult&) noexcept = nullptr;  // called instead of claiming a waiter (block_on)
+  Waiter waiter;                                      // the awaiting task
+};
+
+struct alignas(64) RegionShard {
+  SpinLock<> lock;
+  TaskRecord* members = nullptr;
+};
+
+struct RegionRecord {
+  static constexpr std::uint32_t shard_count = 4;
+
+  RegionWordCell<> word;
+  std::atomic<std::uint32_t> owed{0};        // obligations, and one token for the finalizer phase
+  std::atomic<std::uint32_t> child_count{0};  // child regions
+  std::atomic<bool> body_live{false};        // the body's count, or the hold of a Stepper root, is in `live`
+  std::atomic<std::uint32_t> max_tasks{~0u}; // R8; ~0 = not limited
+  std::uint32_t index = 0;
+  // Set at birth, then read only.
+  Kernel* kernel = nullptr;
+  RegionRecord* parent = nullptr;
+  std::uint32_t parent_generation = 0;
+  TaskRecord* opener = nullptr;
+  Budget budget;
+  const PolicyOps* policy = nullptr;
+  void* policy_instance = nullptr;
+  LogicalPath path;
+  LogicalId logical;
+  Time created_at;
+  bool bounded = false;                         // C10
+  std::optional<CleanupBudget> cleanup;         // settable; else the default by rank
+  RegionRecord* quota = nullptr;                // the nearest region, itself included, with a finite quota
+  std::atomic<std::int64_t> polls_left{0};
+  std::atomic<std::int64_t> cost_left{0};
+  bool counts_polls = false, counts_cost = false;
+
+  RegionShard shards[shard_count];
+
+  SpinLock<> lock;  // guards everything below
+  RegionRecord* children = nullptr;
+  RegionRecord* sibling_prev = nullptr;  // under the parent's lock
+  RegionRecord* sibling_next = nullptr;
+  RegionRecord* opened_next = nullptr;  // the opener's list, under its extra's lock
+  RegionLimits limits;
+  std::optional<CancelReason> reason;   // greatest of all requests
+  std::optional<CancelReason> outside;  // greatest of those that are not its own FailFast or RaceLost
+  std::optional<CancelReason> pending;  // waits at a shield (C11)
+  bool shielded = false;
+  bool body_ended = false;
+  bool escalated = false;
+  Time close_begun;
+  TaskRecord* failed = nullptr;  // completed, failed, unjoined: linked by member_*
+  Outcome<> failures = Outcome<>::ok();
+  bool body_failed_first = false;
+  std::optional<CancelReason> cancelled;
+  FinalizerNode* finalizers = nullptr;
+  std::uint32_t finalizer_count = 0;
+  HeapNode* heap = nullptr;
+  std::vector<HeapNode*> heap_slots;
+  std::size_t heap_bytes = 0;
+  ObligationRecord* ledger = nullptr;
+  std::uint32_t obligation_count = 0;
+  RegionResult* result = nullptr;
+  TimerEntry deadline_timer;  // both timers only post `timer_check`
+  TimerEntry escalation_timer;
+  bool deadline_armed = false;
+  bool escalation_armed = false;
+  bool held = false;  // a Stepper root's own live count
+  WorkItem timer_check;
+
+  RegionRecord* free_next = nullptr;
+
+  RegionId id() const { return {index, word.load().generation()}; }
+  /// Is this record still in the life of that generation?
+  bool is(std::uint32_t generation) const {
+    RegionWord w = word.load();
+    return w.generation() == generation && w.gate() != Gate::Closed;
+  }
+};
+
+using TaskSlab = Slab<TaskRecord>;
+using RegionSlab = Slab<RegionRecord>;
+using ExtraSlab = Slab<TaskExtra>;
+
+/// The task that is being stepped on this thread, or nullptr. Out of line: no coroutine body may hold the address of a
+/// thread-local over a suspension (docs/compilers.md).
+TaskRecord* current_task() noexcept;
+void set_current_task(TaskRecord* task) noexcept;
+
+}  // namespace quiesce::detail

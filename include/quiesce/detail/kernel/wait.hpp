@@ -1,0 +1,26 @@
+#pragma once
+// The one leaf wait of a task, as the step loop sees it.
+#include <cstdint>
+
+#include "quiesce/detail/kernel/task_word.hpp"
+
+namespace quiesce::detail {
+
+struct TaskRecord;
+
+/// What the step loop does with a task whose wait has ended.
+enum class LeafNext : std::uint8_t {
+  Resume,
+  EndCancelled,  // with the task's reason
+  Ended          // the operation has put an outcome into the promise
+};
+
+/// The operation behind a wait. `data` is the awaiter, in the frame of the coroutine that waits.
+struct LeafOps {
+  /// Detaches what did not win (a timer, a waiter's place), under that primitive's lock. `before` is the word at the disarm.
+  LeafNext (*finish)(TaskRecord& task, void* data, TaskWord before) noexcept;
+  const char* what;            // for snapshots: "sleep", "join", ...
+  bool escalates = true;       // false: a foreign await, a region await; never cut short (C10, R6)
+};
+
+}  // namespace quiesce::detail

@@ -1,0 +1,139 @@
+#include "quiesce/detail/coro/frame_pool.hpp"
+
+#include <cstdint>
+#include <mutex>
+#include <new>
+
+#include "quiesce/detail/kernel/spin_lock.hpp"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define QUIESCE_PLAIN_FRAMES 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define QUIESCE_PLAIN_FRAMES 1
+#endif
+#endif
+
+namespace quiesce::detail {
+namespace {
+
+constexpr std::size_t class_bytes = 64, class_count = 32;
+constexpr std::uint32_t batch_blocks = 32, cache_blocks_max = 3 * batch_blocks;
+
+struct Block {
+  Block* next;
+  Block* next_batch;  // in the depot: the batch below this one
+};
+
+struct FreeList {
+  Block* head = nullptr;
+  std::uint32_t size = 0;
+};
+
+/// Full batches of one size class, shared by all threads.
+struct alignas(64) DepotClass {
+  SpinLock<> lock;
+  Block* batches = nullptr;
+};
+constinit DepotClass depot[class_count];
+
+struct ThreadCache {
+  FreeList lists[class_count];
+};
+constinit thread_local ThreadCache cache{};
+
+void put_batch(std::size_t size_class, FreeList& list, std::uint32_t count) {
+  Block* first = list.head;
+  Block* last = first;
+  for (std::uint32_t i = 1; i < count; ++i) last = last->next;
+  list.head = last->next;
+  list.size -= count;
+  last->next = nullptr;
+  std::scoped_lock hold(depot[size_class].lock);
+  first->next_batch = depot[size_class].batches;
+  depot[size_class].batches = first;
+}
+
+/// At thread exit the blocks go to the depot, in batches of whatever size is left.
+struct Reaper {
+  ~Reaper() {
+    for (std::size_t c = 0; c < class_count; ++c) {
+      FreeList& list = cache.lists[c];
+      if (list.size > 0) put_batch(c, list, list.size);
+    }
+  }
+};
+void touch_reaper() {
+  static thread_local Reaper reaper;
+  (void)reaper;
+}
+
+bool take_batch(std::size_t size_class, FreeList& list) {
+  touch_reaper();
+  Block* batch;
+  {
+    std::scoped_lock hold(depot[size_class].lock);
+    batch = depot[size_class].batches;
+    if (batch == nullptr) return false;
+    depot[size_class].batches = batch->next_batch;
+  }
+  list.head = batch;
+  list.size = 0;
+  for (Block* block = batch; block != nullptr; block = block->next) ++list.size;
+  return true;
+}
+
+std::size_t class_of(std::size_t bytes) { return (bytes + class_bytes - 1) / class_bytes - 1; }
+
+}  // namespace
+
+#ifdef QUIESCE_PLAIN_FRAMES
+void* frame_allocate(std::size_t bytes) { return ::operator new(bytes); }
+void frame_free(void* block, std::size_t) noexcept { ::operator delete(block); }
+void frame_trim() noexcept {}
+#else
+void* frame_allocate(std::size_t bytes) {
+  const std::size_t size_class = class_of(bytes);
+  if (size_class >= class_count) return ::operator new(bytes);
+  FreeList& list = cache.lists[size_class];
+  if (list.head == nullptr && !take_batch(size_class, list)) return ::operator new((size_class + 1) * class_bytes);
+  Block* block = list.head;
+  list.head = block->next;
+  --list.size;
+  return block;
+}
+
+void frame_free(void* memory, std::size_t bytes) noexcept {
+  const std::size_t size_class = class_of(bytes);
+  if (size_class >= class_count) return ::operator delete(memory);
+  FreeList& list = cache.lists[size_class];
+  if (list.size == 0) touch_reaper();
+  auto* block = static_cast<Block*>(memory);
+  block->next = list.head;
+  list.head = block;
+  if (++list.size >= cache_blocks_max) put_batch(size_class, list, batch_blocks);
+}
+
+void frame_trim() noexcept {
+  for (std::size_t c = 0; c < class_count; ++c) {
+    if (cache.lists[c].size > 0) put_batch(c, cache.lists[c], cache.lists[c].size);
+    Block* batch;
+    {
+      std::scoped_lock hold(depot[c].lock);
+      batch = depot[c].batches;
+      depot[c].batches = nullptr;
+    }
+    while (batch != nullptr) {
+      Block* next_batch = batch->next_batch;
+      while (batch != nullptr) {
+        Block* next = batch->next;
+        ::operator delete(batch);
+        batch = next;
+      }
+      batch = next_batch;
+    }
+  }
+}
+#endif
+
+}  // namespace quiesce::detail

@@ -1,0 +1,235 @@
+// The step loop: runs one task until it waits, gives way or ends. See coro/promise.hpp for the protocol.
+#include <exception>
+
+#include "quiesce/detail/assert.hpp"
+#include "quiesce/detail/coro/foreign.hpp"
+#include "quiesce/detail/coro/promise.hpp"
+#include "quiesce/detail/kernel/kernel.hpp"
+#include "quiesce/task.hpp"
+
+namespace quiesce {
+
+namespace detail {
+namespace {
+
+constinit thread_local int unwinding_depth = 0;
+constinit thread_local bool frame_survived = false;
+
+/// A destructor threw while a frame of the task was destroyed: the task ends Panicked, whatever else it would have ended with.
+void note_torn(TaskRecord* task, std::exception_ptr exception) noexcept {
+  if (task == nullptr) task = current_task();
+  if (task == nullptr) return;  // a Task that was never part of a task: there is nobody to tell
+  PanicPayload panic = task->kernel->note_panic(*task, std::move(exception));
+  TaskExtra& rare = Kernel::extra(*task);
+  if (!rare.torn) rare.torn = std::move(panic);
+  task->torn = true;
+}
+
+PromiseBase& leaf_of(TaskRecord& task) { return *static_cast<PromiseBase*>(task.leaf); }
+
+void end_cancelled(TaskRecord& task, PromiseBase& leaf) noexcept {
+  task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });
+  std::optional<CancelReason> reason = task.kernel->reason_of(task);
+  leaf.ops->put_cancelled(leaf, reason ? CancelReason(*reason) : CancelReason::user("escalated"));
+  leaf.ended = true;
+}
+
+/// The outcome goes to the record, the frame goes, and the kernel is told. The record may be gone afterwards.
+void finish_root(TaskRecord& task, PromiseBase& root) noexcept {
+  task.word.apply([](TaskWord w) { return task_word::finalize(w); });
+  root.ops->finish_root(root, task);
+  task.leaf = nullptr;
+  destroy_frame(root);
+  if (task.torn) {
+    task.result_ops->destroy(task);
+    task.result_ops->put_failure(task, Outcome<>::panicked(*task.extra.load()->torn));
+  }
+  task.kernel->complete(task);
+}
+
+/// Delivers ended frames upwards until one goes on (true) or the task is over (false).
+bool settle(TaskRecord& task) noexcept {
+  for (;;) {
+    PromiseBase& child = leaf_of(task);
+    if (task.torn) {
+      child.ops->put_panic(child, PanicPayload(*task.extra.load()->torn));
+      child.ended = true;
+    }
+    const bool forced = child.ops->kind(child) != OutcomeKind::Ok && task.word.load().escalated();
+    PromiseBase* parent = child.parent;
+    if (parent == nullptr) {
+      finish_root(task, child);
+      return false;
+    }
+    task.leaf = parent;
+    if (task.torn) {
+      destroy_frame(child);
+      continue;
+    }
+    if (forced) {
+      destroy_frame(child);
+      end_cancelled(task, *parent);
+      continue;
+    }
+    if (child.deliver == nullptr || !child.deliver(child, *parent)) return true;  // its awaiter takes it and destroys it
+    destroy_frame(child);
+    parent->ended = true;
+  }
+}
+
+/// The wait is over: detach what did not win. False: the coroutine has ended Cancelled there.
+bool finish_wait(TaskRecord& task) noexcept {
+  const LeafOps& ops = *task.wait_ops;
+  TaskWord before = task.word.apply([](TaskWord w) { return task_word::disarm(w); }).before;
+  task.wait_ops = nullptr;
+  LeafNext next = ops.finish(task, task.wait_data, before);
+  task.wait_data = nullptr;
+  if (before.escalated() && ops.escalates) next = LeafNext::EndCancelled;
+  if (next == LeafNext::Resume) return true;
+  if (next == LeafNext::Ended) return false;
+  end_cancelled(task, leaf_of(task));
+  return false;
+}
+
+/// P3: a task that has not begun in a region with too many panics does not begin.
+bool skip_first_step(TaskRecord& task) noexcept {
+  if (task.steps.load(std::memory_order_relaxed) != 1 || task.role == TaskRole::Finalizer) return false;
+  std::optional<SkipReason> skip = task.kernel->isolator().should_skip(task.region->id());
+  if (!skip) return false;
+  PromiseBase& root = leaf_of(task);
+  root.ops->put_panic(root, PanicPayload(skip->text()));
+  root.ended = true;
+  return true;
+}
+
+}  // namespace
+
+const LeafOps foreign_wait{[](TaskRecord&, void*, TaskWord) noexcept { return LeafNext::Resume; }, "a foreign awaitable", false};
+
+namespace {
+/// Suspends the shim for good, then claims: nothing of the shim is touched after the claim.
+struct ClaimAwaiter {
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<Shim::promise_type> self) const noexcept {
+    Waiter waiter = self.promise().waiter;
+    Kernel::claim(waiter);
+  }
+  void await_resume() const noexcept {}
+};
+Shim make_shim() {
+  for (;;) co_await ClaimAwaiter{};
+}
+}  // namespace
+
+Shim Shim::for_wait(TaskRecord& task) {
+  Shim shim = make_shim();
+  shim.handle_.promise().task = &task;
+  shim.handle_.promise().waiter = waiter_of(task);
+  return shim;
+}
+
+void PromiseBase::caught() noexcept {
+  if (destroying) {
+    frame_survived = true;
+    return note_torn(task, std::current_exception());
+  }
+  ops->put_panic(*this, task->kernel->note_panic(*task, std::current_exception()));
+}
+
+void destroy_frame(PromiseBase& frame) noexcept {
+  TaskRecord* task = frame.task;
+  const bool failed = frame.ended && frame.ops->kind(frame) != OutcomeKind::Ok;
+  frame.destroying = true;
+  if (failed) ++unwinding_depth;
+  const bool outer = frame_survived;
+  std::coroutine_handle<PromiseBase> handle = frame.handle();
+  do {
+    // A destructor that throws goes to unhandled_exception and leaves the frame alive at its final suspension: it is destroyed
+    // again from there. One of an argument or of the promise leaves by the exception, with the frame gone.
+    frame_survived = false;
+    try {
+      handle.destroy();
+    } catch (...) { note_torn(task, std::current_exception()); }
+  } while (frame_survived);
+  frame_survived = outer;
+  if (failed) --unwinding_depth;
+}
+
+void signal(TaskRecord& task, Signal what) noexcept { task.signal = static_cast<std::uint8_t>(what); }
+
+void await_child(PromiseBase& parent, PromiseBase& child, PromiseBase::Deliver deliver) noexcept {
+  child.task = parent.task;
+  child.parent = &parent;
+  child.deliver = deliver;
+  parent.task->leaf = &child;
+  signal(*parent.task, Signal::AwaitChild);
+}
+
+void end_with_error(PromiseBase& leaf, Error error) noexcept {
+  leaf.ops->put_error(leaf, std::move(error));
+  end_here(leaf);
+}
+
+bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn) noexcept {
+  if (!task.word.apply([&](TaskWord w) { return task_word::prepare(w, stubborn); })) return false;
+  task.wait_ops = &ops;
+  task.wait_data = data;
+  signal(task, Signal::Wait);
+  return true;
+}
+
+void abandon_wait(TaskRecord& task) noexcept {
+  task.word.apply([](TaskWord w) { return task_word::disarm(w); });
+  task.wait_ops = nullptr;
+  task.wait_data = nullptr;
+  signal(task, Signal::None);
+}
+
+bool bears_request(const TaskRecord& task) noexcept {
+  return task.word.load().requested() || task.region->word.load().cancelled();
+}
+
+Error as_child_error(const CancelReason& reason) {
+  const bool timed = reason.kind() == CancelKind::Timeout || reason.kind() == CancelKind::Deadline;
+  return Error(timed ? ErrorCode::TimedOut : ErrorCode::ChildCancelled, "what was awaited had been cancelled: " + to_string(reason))
+      .with_cancel_reason(reason);
+}
+
+StepEnd coroutine_step(TaskRecord& task) noexcept {
+  if (skip_first_step(task) && !settle(task)) return StepEnd::Done;
+  if (task.wait_ops != nullptr && !finish_wait(task) && !settle(task)) return StepEnd::Done;
+  for (;;) {
+    signal(task, Signal::None);
+    leaf_of(task).handle().resume();
+    if (task.torn && static_cast<Signal>(task.signal) != Signal::Ended) {
+      if (static_cast<Signal>(task.signal) == Signal::Wait) finish_wait(task);
+      if (!settle(task)) return StepEnd::Done;
+      continue;
+    }
+    switch (static_cast<Signal>(task.signal)) {
+      case Signal::AwaitChild: break;
+      case Signal::Ended:
+        if (!settle(task)) return StepEnd::Done;
+        break;
+      case Signal::Refused:
+        end_cancelled(task, leaf_of(task));
+        if (!settle(task)) return StepEnd::Done;
+        break;
+      case Signal::Yield: return StepEnd::Yielded;
+      case Signal::Wait:
+        if (task.word.apply([](TaskWord w) { return task_word::commit(w); })) return StepEnd::Suspended;
+        if (!finish_wait(task) && !settle(task)) return StepEnd::Done;
+        break;
+      case Signal::None:
+        QUIESCE_ASSERT(false, "a coroutine of the library suspended without saying why");
+    }
+    // H4: a task that never waits gives way after its budget of awaits.
+    if (--task.cooperative_left == 0) return StepEnd::Yielded;
+  }
+}
+
+}  // namespace detail
+
+bool unwinding() noexcept { return detail::unwinding_depth > 0 || std::uncaught_exceptions() > 0; }
+
+}  // namespace quiesce

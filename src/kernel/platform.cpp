@@ -1,0 +1,64 @@
+#include "quiesce/detail/kernel/platform.hpp"
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <ctime>
+
+namespace quiesce::detail {
+namespace {
+
+constexpr std::int64_t nanos_per_second = 1'000'000'000;
+/// After this many yields a waiting thread naps instead: under a real-time policy a yield never lets a lower
+/// priority run.
+constexpr std::uint32_t yields_max = 256;
+constexpr std::int64_t nap_ns = 50'000;
+
+timespec to_timespec(std::int64_t nanos) noexcept {
+  timespec out{};
+  out.tv_sec = static_cast<time_t>(nanos / nanos_per_second);
+  out.tv_nsec = static_cast<long>(nanos % nanos_per_second);
+  return out;
+}
+
+void wake(std::atomic<std::uint32_t>& word, int count) noexcept {
+  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
+}
+
+static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t),
+              "the kernel waits on a plain 32-bit word");
+
+}  // namespace
+
+bool RealPlatform::wait(atomic<std::uint32_t>& word, std::uint32_t expected,
+                        std::optional<std::int64_t> deadline_ns) noexcept {
+  const int saved_errno = errno;  // a worker may park between two calls of the user's that look at errno
+  timespec until{};
+  if (deadline_ns) until = to_timespec(*deadline_ns < 0 ? 0 : *deadline_ns);
+  // The bitset form takes an absolute time of the monotonic clock, which is what std::chrono::steady_clock
+  // reads.
+  const long result = syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected,
+                              deadline_ns ? &until : nullptr, nullptr, FUTEX_BITSET_MATCH_ANY);
+  const bool timed_out = result == -1 && errno == ETIMEDOUT;
+  errno = saved_errno;
+  return !timed_out;
+}
+
+void RealPlatform::wake_one(atomic<std::uint32_t>& word) noexcept { wake(word, 1); }
+
+void RealPlatform::wake_all(atomic<std::uint32_t>& word) noexcept { wake(word, INT_MAX); }
+
+void RealPlatform::give_way(std::uint32_t attempt) noexcept {
+  if (attempt < yields_max) {
+    sched_yield();
+    return;
+  }
+  const timespec nap = to_timespec(nap_ns);
+  clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, nullptr);
+}
+
+}  // namespace quiesce::detail

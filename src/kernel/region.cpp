@@ -1,0 +1,390 @@
+// A region from its opening to the reclaiming of its record.
+#include <algorithm>
+#include <mutex>
+#include <new>
+#include <sstream>
+
+#include "quiesce/detail/assert.hpp"
+#include "quiesce/detail/kernel/kernel.hpp"
+
+namespace quiesce::detail {
+namespace {
+
+constexpr std::uint32_t no_limit = ~0u;
+
+void post_timer_check(RegionRecord& region) noexcept {
+  if (region.timer_check.try_post()) region.kernel->executor().post(region.timer_check);
+}
+
+/// Looks again at both timers of whatever life the record is in: harmless when the life it was posted for has gone.
+void run_timer_check(WorkItem& item) noexcept {
+  auto* region = reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&item) - offsetof(RegionRecord, timer_check));
+  Kernel* kernel;
+  RegionRef ref{region, region->word.load().generation()};
+  bool deadline, escalation;
+  {
+    std::scoped_lock hold(region->lock);
+    if (!ref.alive()) return;
+    kernel = region->kernel;
+    Time now = kernel->executor().now();
+    deadline = region->deadline_armed && region->deadline_timer.deadline <= now;
+    escalation = region->escalation_armed && region->escalation_timer.deadline <= now;
+    if (deadline) region->deadline_armed = false;
+    if (escalation) region->escalation_armed = false;
+  }
+  if (deadline) {
+    if (MetricsProvider* metrics = kernel->metrics()) metrics->deadline_exceeded(ref.id());
+    kernel->cancel_region(ref, CancelReason::deadline("the deadline of the region has passed"), Whose::Outside);
+  }
+  if (escalation) kernel->escalate_region(ref);
+}
+
+void deadline_fired(TimerEntry& entry) noexcept {
+  post_timer_check(*reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&entry) - offsetof(RegionRecord, deadline_timer)));
+}
+void escalation_fired(TimerEntry& entry) noexcept {
+  post_timer_check(*reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&entry) - offsetof(RegionRecord, escalation_timer)));
+}
+
+void set_quotas(RegionRecord& region, const RegionRecord* parent, const Budget& wanted) {
+  region.counts_polls = wanted.poll_quota != Budget::infinite().poll_quota;
+  region.counts_cost = wanted.cost_quota.has_value();
+  region.polls_left.store(region.counts_polls ? wanted.poll_quota : 0);
+  region.cost_left.store(region.counts_cost ? static_cast<std::int64_t>(*wanted.cost_quota) : 0);
+  region.quota = region.counts_polls || region.counts_cost ? &region : (parent ? parent->quota : nullptr);
+}
+
+}  // namespace
+
+SpawnError Kernel::refuse(RegionRef region) const {
+  RegionRecord& record = *region.record;
+  std::scoped_lock hold(record.lock);
+  if (!region.alive()) return SpawnError(SpawnErrorKind::RegionNotFound, region.id());
+  SpawnError error(SpawnErrorKind::RegionClosed, region.id(), record.path.to_string());
+  if (record.reason) return std::move(error).with_reason(*record.reason);
+  return error;
+}
+
+std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birth) {
+  RegionRecord* parent = birth.parent.record;
+  if (parent == nullptr && !accepting()) return std::unexpected(SpawnError(SpawnErrorKind::RuntimeShutdown, RegionId{}));
+  if (parent != nullptr) {
+    RegionWord before = parent->word.add_one();
+    // A running task of the region holds its life: it may open a child in any state but Closed (R3).
+    bool holder = birth.opener != nullptr && birth.opener->region == parent;
+    if (holder ? !region_word::admits_holder(before, birth.parent.generation)
+               : !region_word::admits(before, birth.parent.generation)) {
+      SpawnError error = refuse(birth.parent);
+      release_live(*parent);
+      return std::unexpected(std::move(error));
+    }
+  }
+  RegionRecord* region = RegionSlab::allocate();
+  if (region == nullptr) {
+    if (parent != nullptr) release_live(*parent);
+    throw std::bad_alloc();
+  }
+  const std::uint32_t ordinal =
+      birth.opener != nullptr ? birth.opener->ordinals.fetch_add(1, std::memory_order_relaxed)
+                              : (parent == nullptr ? next_root_ordinal() : parent->child_count.load());
+  std::optional<std::uint64_t> too_many;
+  RegionStep born;
+  {
+    std::scoped_lock hold(region->lock);
+    region->kernel = this;
+    region->parent = parent;
+    region->parent_generation = birth.parent.generation;
+    region->opener = birth.opener;
+    region->path = birth.opener ? birth.opener->path.child(ordinal)
+                                : (parent ? parent->path.child(ordinal) : LogicalPath::root(ordinal));
+    region->logical = region->path.id();
+    region->policy = birth.policy;
+    region->policy_instance = birth.policy_instance;
+    region->created_at = executor_->now();
+    region->bounded = birth.bounded;
+    region->cleanup = birth.cleanup ? birth.cleanup : (parent ? parent->cleanup : std::nullopt);
+    region->limits = birth.limits;
+    region->max_tasks.store(birth.limits.max_tasks.value_or(no_limit));
+    region->result = birth.result;
+    region->held = birth.held;
+    region->body_live.store(true);
+    region->body_ended = birth.held;
+    region->owed.store(1);
+    region->budget = parent ? meet(parent->budget, birth.budget) : birth.budget;
+    region->shielded = birth.opener != nullptr && birth.opener->word.load().masked();
+    if (region->shielded) {
+      // C11: what it inherits is replaced by what is left of the mask's clean-up budget.
+      region->budget = birth.budget;
+      TaskExtra& rare = extra(*birth.opener);
+      std::scoped_lock hold_extra(rare.lock);
+      if (rare.mask_timer_armed) region->budget = meet(birth.budget, Budget::infinite().with_deadline(rare.mask_timer.deadline));
+    }
+    set_quotas(*region, parent, birth.budget);
+    region->timer_check.run = run_timer_check;
+    region->deadline_timer.fire = deadline_fired;
+    region->escalation_timer.fire = escalation_fired;
+    born = region->word.apply([](RegionWord w) { return region_word::birth(w); });
+  }
+  QUIESCE_ASSERT(born.made, "a region record from the free stock is Closed");
+  RegionRef ref{region, region->word.load().generation()};
+  if (parent != nullptr) {
+    std::scoped_lock hold(parent->lock);
+    std::uint32_t live = parent->child_count.load();
+    if (parent->limits.max_children && live >= *parent->limits.max_children) {
+      too_many = live;
+    } else {
+      region->sibling_prev = nullptr;
+      region->sibling_next = parent->children;
+      if (parent->children != nullptr) parent->children->sibling_prev = region;
+      parent->children = region;
+      parent->child_count.store(live + 1);
+    }
+  }
+  if (too_many) {
+    SpawnError error = SpawnError::at_capacity(birth.parent.id(), parent->path.to_string(), "max_children",
+                                               *parent->limits.max_children, *too_many);
+    region->parent = nullptr;  // never linked, never counted there
+    region->result = nullptr;
+    region->finalizer_count = 0;
+    region->word.sub_one();
+    region->word.apply([&](RegionWord w) { return region_word::finalize(w, ref.generation); });
+    region->word.apply([](RegionWord w) { return region_word::close(w); });
+    RegionSlab::free(region);
+    release_live(*parent);
+    return std::unexpected(std::move(error));
+  }
+  if (parent == nullptr) {
+    std::scoped_lock hold(mutex_);
+    roots_.push_back(ref);
+  }
+  if (birth.opener != nullptr) {
+    TaskExtra& rare = extra(*birth.opener);
+    std::scoped_lock hold(rare.lock);
+    region->opened_next = rare.opened;
+    rare.opened = region;
+  }
+  regions_opened_.fetch_add(1, std::memory_order_relaxed);
+  if (metrics() != nullptr) {
+    metrics()->region_created(ref.id(), parent ? std::optional(birth.parent.id()) : std::nullopt);
+    if (region->budget.deadline) metrics()->deadline_set(ref.id(), *region->budget.deadline);
+  }
+  const std::optional<Time>& deadline = region->budget.deadline;
+  if (deadline && (parent == nullptr || parent->budget.deadline != deadline)) {
+    std::scoped_lock hold(region->lock);
+    region->deadline_timer.deadline = *deadline;
+    region->deadline_armed = true;
+    executor_->arm(region->deadline_timer);
+  }
+  // C4: linked, then looked at again; R3: opened by a task that a request has reached.
+  if (!region->shielded) {
+    if (parent != nullptr && parent->word.load().cancelled()) {
+      std::optional<CancelReason> why;
+      {
+        std::scoped_lock hold(parent->lock);
+        why = parent->reason;
+      }
+      if (why) cancel_region(ref, CancelReason::parent_cancelled().with_cause(*why), Whose::Outside);
+    } else if (birth.opener != nullptr && birth.opener->word.load_seq_cst().requested()) {
+      if (auto why = reason_of(*birth.opener)) {
+        cancel_region(ref, CancelReason::parent_cancelled().with_cause(*why), Whose::Outside);
+      }
+    }
+  }
+  return ref;
+}
+
+void Kernel::begin_close(RegionRef region) noexcept {
+  RegionRecord& record = *region.record;
+  bool drop_hold = false;
+  {
+    std::scoped_lock hold(record.lock);
+    if (!region.alive()) return;
+    if (record.word.apply([&](RegionWord w) { return region_word::begin_close(w, region.generation); })) {
+      record.close_begun = executor_->now();
+    }
+    std::swap(drop_hold, record.held);
+    if (drop_hold) record.body_live.store(false);
+  }
+  if (drop_hold) release_live(record);
+}
+
+void Kernel::release_live(RegionRecord& region) noexcept {
+  RegionRecord* record = &region;
+  while (record != nullptr) {  // up the tree, never by recursion: regions nest a hundred thousand deep
+    RegionWord before = record->word.sub_one();
+    if (!region_word::reached_zero(before)) return;
+    if (!record->word.apply([&](RegionWord w) { return region_word::finalize(w, before.generation()); })) return;
+    if (!enter_finalizing(*record)) return;
+    record = close_region(*record);
+  }
+}
+
+void Kernel::release_owed(RegionRecord& region) noexcept {
+  if (region.owed.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (RegionRecord* parent = close_region(region)) release_live(*parent);
+}
+
+// Failed tasks that nobody joined: their Err is taken here, for the region, if no joiner took it before (R7).
+void Kernel::sweep_failures(RegionRecord& region) noexcept {
+  for (;;) {
+    TaskRecord* task;
+    {
+      std::scoped_lock hold(region.lock);
+      task = region.failed;
+      if (task == nullptr) return;
+      region.failed = task->member_next;
+      if (region.failed != nullptr) region.failed->member_prev = nullptr;
+      task->linked_failed = false;
+    }
+    if (task->word.apply([](TaskWord w) { return task_word::take(w); })) {
+      report_failure(region, task->policy, task->id(), task->result_ops->failure(*task));
+    }
+    drop_reference(*task);
+  }
+}
+
+void Kernel::report_failure(RegionRecord& region, const PolicyOps* policy, TaskId task, Outcome<> failure) noexcept {
+  if (policy == nullptr) policy = region.policy;
+  void* instance = policy == region.policy && region.policy_instance ? region.policy_instance : policy->default_instance;
+  PolicyAction action = PolicyAction::CancelRegion;
+  std::ostringstream text;
+  text << "task " << task << " failed: " << failure;
+  auto aggregate = [&](Outcome<> next) {
+    // The policy is user code and runs under no lock: take what is there, aggregate, put it back, and again if somebody
+    // has put another one meanwhile.
+    for (;;) {
+      Outcome<> so_far = Outcome<>::ok();
+      {
+        std::scoped_lock hold(region.lock);
+        std::swap(so_far, region.failures);
+      }
+      policy->aggregate(instance, so_far, std::move(next));
+      std::scoped_lock hold(region.lock);
+      if (region.failures.is_ok()) {
+        region.failures = std::move(so_far);
+        return;
+      }
+      next = std::move(so_far);
+    }
+  };
+  try {
+    ChildFailure described{task, failure.kind(), Error(ErrorCode::User, text.str()), nullptr, std::nullopt};
+    if (failure.is_err()) described.error = failure.error();
+    if (failure.is_panicked()) described.exception = failure.panic().exception();
+    if (failure.is_cancelled()) described.reason = failure.cancel_reason();
+    action = policy->on_child_failure(instance, described);
+    aggregate(failure);
+  } catch (...) {
+    PanicPayload panic = note_panic(
+        region, PanicLocation(PanicLocation::RegionCleanup{region.id(), CleanupPhase::StateTransition}), std::current_exception());
+    std::scoped_lock hold(region.lock);
+    region.failures = region.failures.join(failure).join(Outcome<>::panicked(std::move(panic)));
+    action = PolicyAction::CancelRegion;
+  }
+  if (action == PolicyAction::CancelRegion) {
+    CancelReason reason = CancelReason::fail_fast(text.str());
+    if (failure.is_cancelled()) reason = reason.with_cause(failure.cancel_reason());
+    cancel_region({&region, region.word.load().generation()}, reason, Whose::Own);
+  }
+}
+
+// R5. The body's own outcome stays in its record for whoever awaits the region; here it only reaches its siblings.
+void Kernel::complete_body(RegionRecord& region, TaskRecord& task, OutcomeKind kind) noexcept {
+  {
+    std::scoped_lock hold(region.lock);
+    region.body_ended = true;
+    if (kind != OutcomeKind::Ok) region.body_failed_first = region.failures.is_ok();
+    if (kind == OutcomeKind::Cancelled && region.outside) region.cancelled = region.outside;  // R10
+  }
+  if (kind == OutcomeKind::Ok) return;
+  RegionRef ref{&region, region.word.load().generation()};
+  Outcome<> failure = task.result_ops->failure(task);
+  if (kind == OutcomeKind::Cancelled) {
+    if (!task.word.load().requested()) cancel_region(ref, failure.cancel_reason(), Whose::Own);
+    return;
+  }
+  std::ostringstream text;
+  text << "the body of region " << region.path << " failed: " << failure;
+  cancel_region(ref, CancelReason::fail_fast(text.str()), Whose::Own);
+}
+
+RegionRecord* Kernel::close_region(RegionRecord& region) noexcept {
+  QUIESCE_ASSERT(region.word.load().gate() == Gate::Finalizing, "only a finalizing region closes");
+  bool deadline = false, escalation = false;
+  {
+    std::scoped_lock hold(region.lock);
+    std::swap(deadline, region.deadline_armed);
+    std::swap(escalation, region.escalation_armed);
+  }
+  if (deadline) executor_->disarm(region.deadline_timer);
+  if (escalation) executor_->disarm(region.escalation_timer);
+  const RegionId id = region.id();
+  RegionRecord* parent = region.parent;
+  TaskRecord* opener = region.opener;
+  RegionResult* result;
+  std::vector<HeapNode*> slots;
+  {
+    std::scoped_lock hold(region.lock);
+    result = region.result;
+    if (result != nullptr) {
+      result->id = id;
+      result->failures = std::move(region.failures);
+      result->cancelled = std::move(region.cancelled);
+      result->body_failed_first = region.body_failed_first;
+      result->reason = region.reason;
+    }
+    if (metrics() != nullptr) {
+      Time now = executor_->now();
+      if (region.reason) metrics()->drain_completed(id, now - region.close_begun);
+      metrics()->region_closed(id, now - region.created_at);
+    }
+    region.word.apply([](RegionWord w) { return region_word::close(w); });
+    region.failures = Outcome<>::ok();
+    region.cancelled.reset();
+    region.reason.reset();
+    region.outside.reset();
+    region.pending.reset();
+    region.shielded = region.body_ended = region.escalated = region.body_failed_first = region.held = false;
+    region.result = nullptr;
+    region.opener = nullptr;
+    region.finalizer_count = 0;
+    slots.swap(region.heap_slots);
+    region.heap_bytes = 0;
+    region.path = LogicalPath();
+  }
+  isolator_->forget_region(id);
+  if (parent != nullptr) {
+    std::scoped_lock hold(parent->lock);
+    if (region.sibling_prev != nullptr) {
+      region.sibling_prev->sibling_next = region.sibling_next;
+    } else {
+      parent->children = region.sibling_next;
+    }
+    if (region.sibling_next != nullptr) region.sibling_next->sibling_prev = region.sibling_prev;
+    parent->child_count.fetch_sub(1);
+  } else {
+    std::scoped_lock hold(mutex_);
+    std::erase_if(roots_, [&](const RegionRef& root) { return root.record == &region; });
+  }
+  if (opener != nullptr) {
+    TaskExtra& rare = *opener->extra.load();
+    std::scoped_lock hold(rare.lock);
+    RegionRecord** place = &rare.opened;
+    while (*place != &region) place = &(*place)->opened_next;
+    *place = region.opened_next;
+  }
+  region.parent = nullptr;
+  regions_closed_.fetch_add(1, std::memory_order_relaxed);
+  RegionSlab::free(&region);
+  if (result != nullptr) {
+    // After this nothing of the region or of its result may be touched: whoever waited may be gone.
+    if (result->closed != nullptr) {
+      result->closed(*result);
+    } else {
+      claim(result->waiter);
+    }
+  }
+  return parent;
+}
+
+}  // namespace quiesce::detail

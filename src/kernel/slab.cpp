@@ -1,0 +1,110 @@
+#include "quiesce/detail/kernel/slab.hpp"
+
+#include <mutex>
+#include <new>
+
+#include "quiesce/detail/kernel/records.hpp"
+
+namespace quiesce::detail {
+namespace {
+
+constexpr std::uint32_t magazine_size = 64;
+
+template <class Record>
+struct Stack {
+  Record* head = nullptr;
+  std::uint32_t size = 0;
+
+  void push(Record* record) {
+    record->free_next = head;
+    head = record;
+    ++size;
+  }
+  Record* pop() {
+    Record* record = head;
+    if (record != nullptr) {
+      head = record->free_next;
+      --size;
+    }
+    return record;
+  }
+};
+
+/// What all threads share: free records, and the next chunk to make.
+template <class Record>
+struct Depot {
+  SpinLock<> lock;
+  Stack<Record> free;
+  std::uint32_t chunks = 0;
+
+  static Depot& instance() {
+    static Depot& depot = *new Depot;  // outlives every thread
+    return depot;
+  }
+};
+
+/// A thread's own free records. Trivial, so that reaching it costs no initialisation check; `Reaper` empties it at thread exit.
+template <class Record>
+constinit thread_local Stack<Record> magazine{};
+
+template <class Record>
+void give_back(std::uint32_t keep) {
+  Stack<Record>& mine = magazine<Record>;
+  Depot<Record>& depot = Depot<Record>::instance();
+  std::scoped_lock hold(depot.lock);
+  while (mine.size > keep) depot.free.push(mine.pop());
+}
+
+template <class Record>
+struct Reaper {
+  ~Reaper() { give_back<Record>(0); }
+};
+
+template <class Record>
+void touch_reaper() {
+  static thread_local Reaper<Record> reaper;
+  (void)reaper;
+}
+
+/// Makes one more chunk; false when memory or indices are exhausted. Under the depot's lock.
+template <class Record>
+bool grow(Depot<Record>& depot, std::atomic<Record*>* chunks) {
+  using S = Slab<Record>;
+  if (depot.chunks == S::chunks_max) return false;
+  Record* chunk = new (std::nothrow) Record[S::chunk_size];
+  if (chunk == nullptr) return false;
+  for (std::uint32_t i = S::chunk_size; i-- > 0;) {
+    chunk[i].index = depot.chunks * S::chunk_size + i;
+    depot.free.push(chunk + i);
+  }
+  chunks[depot.chunks++].store(chunk, std::memory_order_release);  // pairs with the acquire in find
+  return true;
+}
+
+}  // namespace
+
+template <class Record>
+Record* Slab<Record>::allocate() noexcept {
+  Stack<Record>& mine = magazine<Record>;
+  if (Record* record = mine.pop()) return record;
+  touch_reaper<Record>();
+  Depot<Record>& depot = Depot<Record>::instance();
+  std::scoped_lock hold(depot.lock);
+  if (depot.free.head == nullptr && !grow(depot, chunks_)) return nullptr;
+  for (std::uint32_t i = 0; i < magazine_size && depot.free.head != nullptr; ++i) mine.push(depot.free.pop());
+  return mine.pop();
+}
+
+template <class Record>
+void Slab<Record>::free(Record* record) noexcept {
+  Stack<Record>& mine = magazine<Record>;
+  if (mine.head == nullptr) touch_reaper<Record>();
+  mine.push(record);
+  if (mine.size > 2 * magazine_size) give_back<Record>(magazine_size);
+}
+
+template class Slab<TaskRecord>;
+template class Slab<RegionRecord>;
+template class Slab<TaskExtra>;
+
+}  // namespace quiesce::detail

@@ -1,0 +1,7 @@
+// expect: quiesce: this argument is a raw pointer
+#include "fake.hpp"
+
+// Nothing is wrong here: a harness that passes this case cannot see a refusal that has gone.
+q::Task<> work(q::Cx, int);
+
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work, 1); }

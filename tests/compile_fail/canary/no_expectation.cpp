@@ -1,0 +1,4 @@
+#include "fake.hpp"
+
+// A case that expects nothing in particular would pass by any error at all.
+int broken = "x";

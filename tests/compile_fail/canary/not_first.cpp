@@ -1,0 +1,11 @@
+// expect: quiesce: this argument is a raw pointer
+#include "fake.hpp"
+
+// The sentence comes, but behind another error.
+int broken = "x";
+q::Task<> work(q::Cx, int*);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  int n = 1;
+  (void)scope.spawn(cx, work, &n);
+}

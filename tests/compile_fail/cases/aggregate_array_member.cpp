@@ -1,0 +1,13 @@
+// expect: quiesce: this argument has inside (see member<Owner, Member>) something that is a raw pointer
+// also: member<int
+#include "fake.hpp"
+
+struct Job {
+  int sizes[4] = {};
+  int* targets[2] = {};
+};
+q::Task<> work(q::Cx, Job);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  (void)scope.spawn(cx, work, Job{});
+}

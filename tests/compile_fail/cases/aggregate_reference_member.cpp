@@ -1,0 +1,14 @@
+// expect: quiesce: this argument has inside (see member<Owner, Member>) something that is a reference
+// also: member<Job, int
+#include "fake.hpp"
+
+struct Job {
+  std::string name;
+  int& target;
+};
+q::Task<> work(q::Cx, Job);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  int n = 1;
+  (void)scope.spawn(cx, work, Job{"x", n});
+}

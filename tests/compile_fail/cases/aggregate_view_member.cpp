@@ -1,0 +1,12 @@
+// expect: quiesce: this argument has inside (see member<Owner, Member>) something that is a std::string_view
+#include "fake.hpp"
+
+struct Job {
+  int id = 0;
+  std::string_view name;
+};
+q::Task<> work(q::Cx, Job);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  (void)scope.spawn(cx, work, Job{});
+}

@@ -1,0 +1,10 @@
+// expect: quiesce: this argument is type-erased
+#include "fake.hpp"
+
+#include <any>
+
+q::Task<> work(q::Cx, std::any);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  (void)scope.spawn(cx, work, std::any(1));
+}

@@ -1,0 +1,7 @@
+// expect: quiesce: this function must be a plain function or a captureless lambda
+#include "fake.hpp"
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  int n = 1;
+  (void)scope.spawn_blocking(cx, [n](q::Cx) { return n; });
+}

@@ -1,0 +1,9 @@
+// expect: quiesce: this argument is a raw pointer
+#include "fake.hpp"
+
+int work(q::Cx, int*);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  int n = 1;
+  (void)scope.spawn_blocking(cx, work, &n);
+}

@@ -1,0 +1,6 @@
+// expect: quiesce: this function must return a quiesce::Task<T>
+#include "fake.hpp"
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  (void)scope.region(cx, q::FailFast{}, [](q::Cx, q::Scope<>&) { return 1; });
+}

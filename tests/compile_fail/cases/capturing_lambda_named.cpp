@@ -1,0 +1,8 @@
+// expect: quiesce: this function must be a plain function or a captureless lambda
+#include "fake.hpp"
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  int n = 1;
+  auto body = [n](q::Cx) -> q::Task<int> { co_return n; };
+  (void)scope.spawn(cx, body);
+}

@@ -1,0 +1,11 @@
+// expect: quiesce: this argument has inside (see member<Owner, Member>) something that is a raw pointer
+// also: member<std::pair<const int, int
+#include "fake.hpp"
+
+#include <map>
+
+q::Task<> work(q::Cx, std::map<int, int*>);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  (void)scope.spawn(cx, work, std::map<int, int*>());
+}

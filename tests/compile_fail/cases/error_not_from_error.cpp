@@ -1,0 +1,8 @@
+// expect: quiesce: the task's error type must be constructible from quiesce::Error
+#include "fake.hpp"
+
+q::Task<int, int> work(q::Cx);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  (void)scope.spawn(cx, work);
+}

@@ -1,0 +1,10 @@
+// expect: quiesce: this argument is type-erased
+#include "fake.hpp"
+
+#include <functional>
+
+q::Task<> work(q::Cx, std::function<int()>);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  (void)scope.spawn(cx, work, std::function<int()>([] { return 1; }));
+}

@@ -1,0 +1,11 @@
+// expect: quiesce: this argument is an iterator
+#include "fake.hpp"
+
+#include <map>
+
+q::Task<> work(q::Cx, std::map<int, int>::const_iterator);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  std::map<int, int> m;
+  (void)scope.spawn(cx, work, m.cbegin());
+}

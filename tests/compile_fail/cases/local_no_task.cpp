@@ -1,0 +1,6 @@
+// expect: quiesce: this function must return a quiesce::Task<T>
+#include "fake.hpp"
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  (void)scope.spawn_local(cx, [](q::Cx) { return 1; });
+}

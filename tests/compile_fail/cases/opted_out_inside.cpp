@@ -1,0 +1,16 @@
+// expect: quiesce: this argument has inside (see member<Owner, Member>) something that is of a type that opted out
+// also: member<std::vector<Cursor>, Cursor>
+#include "fake.hpp"
+
+#include <vector>
+
+struct Cursor {
+  int row = 0;
+};
+template <>
+inline constexpr bool quiesce::enable_sendable<Cursor> = false;
+q::Task<> work(q::Cx, std::vector<Cursor>);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  (void)scope.spawn(cx, work, std::vector<Cursor>(1));
+}

@@ -1,0 +1,9 @@
+// expect: quiesce: this function takes a parameter by reference, and a coroutine keeps the reference
+#include "fake.hpp"
+
+q::Task<> work(q::Cx, std::string&);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  std::string s;
+  (void)scope.spawn(cx, work, s);
+}

@@ -1,0 +1,9 @@
+// expect: quiesce: this argument is a raw pointer
+#include "fake.hpp"
+
+q::Task<> work(q::Cx, const int*);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  const int n = 1;
+  (void)scope.spawn(cx, work, &n);
+}

@@ -1,0 +1,13 @@
+// expect: quiesce: the result of this function has inside (see result_member<Owner, Member>) something that is a raw pointer
+// also: result_member<Found, int
+#include "fake.hpp"
+
+struct Found {
+  int count = 0;
+  int* first = nullptr;
+};
+q::Task<Found> work(q::Cx);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  (void)scope.spawn(cx, work);
+}

@@ -1,0 +1,9 @@
+// expect: quiesce: the result of this function is a raw pointer
+// also: result<int
+#include "fake.hpp"
+
+q::Task<int*> work(q::Cx);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  (void)scope.spawn(cx, work);
+}

@@ -1,0 +1,10 @@
+// expect: quiesce: the result of this function is a std::shared_ptr
+#include "fake.hpp"
+
+#include <memory>
+
+q::Task<std::shared_ptr<int>> work(q::Cx);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  (void)scope.spawn(cx, work);
+}

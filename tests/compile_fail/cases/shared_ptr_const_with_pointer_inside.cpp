@@ -1,0 +1,14 @@
+// expect: quiesce: this argument has inside (see member<Owner, Member>) something that is a raw pointer
+// also: member<Link, int
+#include "fake.hpp"
+
+#include <memory>
+
+struct Link {
+  int* target = nullptr;
+};
+q::Task<> work(q::Cx, std::shared_ptr<const Link>);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  (void)scope.spawn(cx, work, std::make_shared<const Link>());
+}

@@ -1,0 +1,11 @@
+// expect: quiesce: this argument is a std::reference_wrapper (std::ref)
+#include "fake.hpp"
+
+#include <functional>
+
+q::Task<> work(q::Cx, int);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  int n = 1;
+  (void)scope.spawn(cx, work, std::ref(n));
+}

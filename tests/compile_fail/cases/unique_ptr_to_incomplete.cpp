@@ -1,0 +1,14 @@
+// expect: quiesce: this argument has inside (see member<Owner, Member>) something that is of a type that cannot be looked into
+#include "fake.hpp"
+
+#include <memory>
+
+struct Opaque;
+struct Release {
+  void operator()(Opaque*) const {}
+};
+q::Task<> work(q::Cx, std::unique_ptr<Opaque, Release>);
+
+void test(q::Cx cx, q::Scope<>& scope) {
+  (void)scope.spawn(cx, work, std::unique_ptr<Opaque, Release>());
+}

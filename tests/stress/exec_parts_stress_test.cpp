@@ -1,0 +1,382 @@
+// Threads against the executor's parts: every item is counted out as often as it was counted in, and nobody sleeps for ever.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <deque>
+#include <mutex>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+#include "quiesce/detail/exec/blocking_pool.hpp"
+#include "quiesce/detail/exec/deque.hpp"
+#include "quiesce/detail/exec/event_count.hpp"
+#include "quiesce/detail/exec/idle_set.hpp"
+#include "quiesce/detail/exec/injector.hpp"
+#include "quiesce/detail/exec/parker.hpp"
+#include "quiesce/detail/kernel/spin_lock.hpp"
+
+namespace quiesce::detail {
+namespace {
+
+using namespace std::chrono_literals;
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr std::uint32_t scale = 1;
+#else
+constexpr std::uint32_t scale = 4;
+#endif
+
+struct Item {
+  std::uint32_t payload = 0;  // plain: written by the producer, read by whoever took it
+  std::atomic<std::uint32_t> taken{0};
+  Item* queue_next = nullptr;
+};
+
+std::deque<Item> make_items(std::uint32_t count) {
+  std::deque<Item> items(count);
+  return items;
+}
+
+void take(Item* item) {
+  EXPECT_EQ(item->payload, 7u);
+  item->taken.fetch_add(1, std::memory_order_relaxed);
+}
+
+void expect_each_taken_once(const std::deque<Item>& items) {
+  std::uint32_t wrong = 0;
+  for (const Item& item : items) wrong += item.taken.load() != 1 ? 1 : 0;
+  EXPECT_EQ(wrong, 0u);
+}
+
+TEST(ExecPartsStress, SpinLockKeepsOthersOut) {
+  constexpr std::uint32_t rounds = 30'000 * scale;
+  SpinLock<> lock;
+  std::uint64_t counter = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&] {
+      for (std::uint32_t i = 0; i < rounds; ++i) {
+        std::scoped_lock guard(lock);
+        ++counter;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(counter, 3u * rounds);
+}
+
+// A small ring wraps often, and the owner often competes for the last item.
+TEST(ExecPartsStress, WorkDequeGivesEachItemToOneThread) {
+  std::deque<Item> items = make_items(60'000 * scale);
+  WorkDeque<Item, RealPlatform, 8> deque;
+  std::atomic<bool> done{false};
+  std::vector<std::thread> thieves;
+  for (int t = 0; t < 2; ++t) {
+    thieves.emplace_back([&] {
+      while (!done.load(std::memory_order_acquire) || !deque.empty()) {
+        if (Item* item = deque.steal()) take(item);
+      }
+    });
+  }
+  std::array<Item*, decltype(deque)::half> half{};
+  std::uint32_t turn = 0;
+  for (Item& item : items) {
+    item.payload = 7;
+    while (!deque.push(&item)) {
+      const std::uint32_t count = deque.take_half(half.data());
+      for (std::uint32_t i = 0; i < count; ++i) take(half[i]);
+    }
+    switch (++turn % 4) {
+      case 0:
+        if (Item* own = deque.pop()) take(own);
+        break;
+      case 1:
+        if (Item* own = deque.pop_fifo()) take(own);
+        break;
+      case 2:
+        while (Item* own = deque.pop()) take(own);
+        break;
+      default: break;
+    }
+  }
+  done.store(true, std::memory_order_release);
+  for (std::thread& thief : thieves) thief.join();
+  expect_each_taken_once(items);
+}
+
+TEST(ExecPartsStress, InjectorGivesEachItemToOneThreadInOrder) {
+  constexpr std::uint32_t per_producer = 20'000 * scale;
+  std::array<std::deque<Item>, 2> items{make_items(per_producer), make_items(per_producer)};
+  Injector<Item> injector;
+  std::atomic<std::uint32_t> left{2 * per_producer};
+  std::vector<std::thread> threads;
+  for (auto& own : items) {
+    threads.emplace_back([&] {
+      Injector<Item>::Batch batch;
+      for (Item& item : own) {
+        item.payload = 7;
+        if ((&item - &own.front()) % 3 == 0) {
+          injector.push(&item);
+        } else {
+          batch.push_back(&item);
+          if (batch.size() == 16) injector.push_batch(std::move(batch));
+        }
+      }
+      injector.push_batch(std::move(batch));
+    });
+  }
+  threads.emplace_back([&] {
+    while (left.load(std::memory_order_relaxed) > 0) {
+      Injector<Item>::Batch batch = injector.pop_batch(8);
+      if (Item* item = injector.pop()) batch.push_back(item);
+      while (Item* item = batch.pop_front()) {
+        take(item);
+        left.fetch_sub(1, std::memory_order_relaxed);
+      }
+    }
+  });
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& own : items) expect_each_taken_once(own);
+  EXPECT_TRUE(injector.empty());
+}
+
+// Consumers sleep whenever they see nothing; a lost wake-up would leave one asleep beside an item, and the test hanging. Each
+// producer waits now and then until all has been taken, so that the consumers really come to sleep.
+TEST(ExecPartsStress, EventCountLosesNoWakeUp) {
+  constexpr std::uint32_t items = 4'000 * scale, consumers = 2;
+  EventCount<> events;
+  std::atomic<std::uint32_t> available{0}, consumed{0};
+  const auto try_consume = [&] {
+    std::uint32_t seen = available.load();
+    while (seen > 0) {
+      if (available.compare_exchange_weak(seen, seen - 1)) return true;
+    }
+    return false;
+  };
+  std::vector<std::thread> threads;
+  for (std::uint32_t t = 0; t < consumers; ++t) {
+    threads.emplace_back([&] {
+      while (consumed.load() < items) {
+        if (try_consume()) {
+          if (consumed.fetch_add(1) + 1 == items) events.notify_all();
+          continue;
+        }
+        auto key = events.prepare_wait();
+        if (available.load() > 0 || consumed.load() >= items) {
+          events.cancel_wait(key);
+        } else {
+          events.commit_wait(key);
+        }
+      }
+    });
+  }
+  for (std::uint32_t i = 1; i <= items; ++i) {
+    available.fetch_add(1);
+    events.notify_one();
+    if (i % 4 == 0) {
+      while (consumed.load() < i) std::this_thread::yield();
+    }
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(consumed.load(), items);
+  EXPECT_EQ(events.waiters(), 0u);
+}
+
+// Waits that mostly end by their deadline or are cancelled, against notifications: no unit of the two counts gets lost.
+TEST(ExecPartsStress, EventCountStaysBalancedWhenWaitersLeave) {
+  constexpr std::uint32_t rounds = 10'000 * scale;
+  EventCount<> events;
+  std::atomic<std::uint32_t> notified{0}, claimed{0}, running{2};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([&, t] {
+      for (std::uint32_t i = 0; i < rounds; ++i) {
+        auto key = events.prepare_wait();
+        const bool was_notified =
+            (i + static_cast<std::uint32_t>(t)) % 2 == 0 ? events.cancel_wait(key) : events.commit_wait(key, 1);
+        if (was_notified) notified.fetch_add(1);
+      }
+      running.fetch_sub(1);
+    });
+  }
+  while (running.load() > 0) {
+    if (events.notify_one()) claimed.fetch_add(1);
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(events.waiters(), 0u);
+  EXPECT_EQ(notified.load(), claimed.load());
+  auto key = events.prepare_wait();
+  EXPECT_FALSE(events.commit_wait(key, 1)) << "no signal is left over";
+}
+
+TEST(ExecPartsStress, ParkerPassesATokenToAndFro) {
+  constexpr std::uint32_t rounds = 4'000 * scale;
+  Parker<> here, there;
+  std::uint32_t value = 0;
+  std::thread peer([&] {
+    for (std::uint32_t i = 0; i < rounds; ++i) {
+      there.park();
+      ++value;
+      here.unpark();
+    }
+  });
+  for (std::uint32_t i = 0; i < rounds; ++i) {
+    ++value;
+    there.unpark();
+    here.park();
+  }
+  peer.join();
+  EXPECT_EQ(value, 2 * rounds);
+}
+
+// Three workers, as an executor would use the parts: own deques, stealing, the injector, the idle set, and a parker each. The main
+// thread injects in bursts and waits for each burst; shared and local work. A lost wake-up hangs the test.
+class MiniExecutor {
+ public:
+  static constexpr std::uint32_t worker_count = 3;
+
+  MiniExecutor() {
+    for (std::uint32_t w = 0; w < worker_count; ++w) threads_.emplace_back([this, w] { run(w); });
+  }
+  ~MiniExecutor() {
+    stopping_.store(true);
+    for (std::uint32_t w = 0; w < worker_count; ++w) give_local(w);
+    for (std::thread& thread : threads_) thread.join();
+    EXPECT_EQ(idle_.parked(), 0u);
+    EXPECT_EQ(idle_.searching(), 0u);
+  }
+
+  void inject(Item* item) {
+    injector_.push(item);
+    wake_one();
+  }
+  void give_local(std::uint32_t w) {
+    workers_[w].local.fetch_add(1);
+    if (idle_.claim(w)) workers_[w].parker.unpark();
+  }
+  std::uint32_t ran() const { return ran_.load(); }
+  std::uint32_t ran_local() const { return ran_local_.load(); }
+
+ private:
+  struct Worker {
+    WorkDeque<Item> deque;
+    std::atomic<std::uint32_t> local{0};
+    Parker<> parker;
+  };
+
+  void wake_one() {
+    if (auto w = idle_.claim_one()) workers_[*w].parker.unpark();
+  }
+
+  void run(std::uint32_t self) {
+    bool searching = false;
+    while (!stopping_.load()) {
+      ran_local_.fetch_add(workers_[self].local.exchange(0));
+      Item* item = workers_[self].deque.pop();
+      if (item == nullptr) {
+        if (!searching) searching = idle_.try_become_searcher();
+        if (searching) item = search(self);
+      }
+      if (item != nullptr) {
+        if (std::exchange(searching, false) && idle_.stop_searching()) wake_one();
+        execute(self, item);
+        continue;
+      }
+      if (std::exchange(searching, false)) (void)idle_.stop_searching();
+      searching = sleep(self);
+    }
+    if (searching && idle_.stop_searching()) wake_one();
+  }
+
+  bool sleep(std::uint32_t self) {
+    idle_.prepare_park(self);
+    if (!work_in_sight(self)) workers_[self].parker.park();
+    return idle_.finish_park(self) == Woken::AsSearcher;
+  }
+
+  bool work_in_sight(std::uint32_t self) {
+    bool found = stopping_.load() || workers_[self].local.load() > 0 || !injector_.empty();
+    for (Worker& worker : workers_) found = found || !worker.deque.empty();
+    return found;
+  }
+
+  Item* search(std::uint32_t self) {
+    Injector<Item>::Batch batch = injector_.pop_batch(4);
+    Item* first = batch.pop_front();
+    while (Item* item = batch.pop_front()) EXPECT_TRUE(workers_[self].deque.push(item));
+    for (std::uint32_t step = 1; first == nullptr && step < worker_count; ++step) {
+      first = workers_[(self + step) % worker_count].deque.steal();
+    }
+    return first;
+  }
+
+  /// Every item with a successor in its payload's upper half "spawns" it into the own deque.
+  void execute(std::uint32_t self, Item* item) {
+    item->taken.fetch_add(1, std::memory_order_relaxed);
+    if (item->payload > 0) {
+      Item* child = item + 1;
+      EXPECT_TRUE(workers_[self].deque.push(child));
+      wake_one();
+    }
+    ran_.fetch_add(1);
+  }
+
+  IdleSet<> idle_{worker_count};
+  Injector<Item> injector_;
+  std::array<Worker, worker_count> workers_;
+  std::atomic<std::uint32_t> ran_{0}, ran_local_{0};
+  std::atomic<bool> stopping_{false};
+  std::vector<std::thread> threads_;
+};
+
+TEST(ExecPartsStress, WorkersThatParkByTheIdleSetMissNothing) {
+  constexpr std::uint32_t bursts = 600 * scale, burst = 6;
+  std::vector<Item> items(bursts * burst * 2);
+  MiniExecutor executor;
+  std::uint32_t injected = 0;
+  for (std::uint32_t b = 0; b < bursts; ++b) {
+    for (std::uint32_t i = 0; i < burst; ++i, injected += 2) {
+      items[injected].payload = 1;
+      executor.inject(&items[injected]);
+    }
+    executor.give_local(b % MiniExecutor::worker_count);
+    while (executor.ran() < injected || executor.ran_local() < b + 1) std::this_thread::yield();
+  }
+  EXPECT_EQ(executor.ran(), injected);
+  EXPECT_EQ(executor.ran_local(), bursts);
+}
+
+TEST(ExecPartsStress, BlockingPoolRunsOrRemovesEachJobOnce) {
+  constexpr std::uint32_t per_thread = 1'500 * scale;
+  struct Counted : BlockingJob {
+    std::atomic<std::uint32_t> runs{0};
+    bool removed = false;
+  };
+  std::array<std::vector<Counted>, 2> jobs{std::vector<Counted>(per_thread), std::vector<Counted>(per_thread)};
+  {
+    BlockingPool pool(0, 3, 0ns, "storm");
+    std::vector<std::thread> threads;
+    for (auto& own : jobs) {
+      threads.emplace_back([&] {
+        for (Counted& job : own) {
+          job.run = [](BlockingJob* self) noexcept { static_cast<Counted*>(self)->runs.fetch_add(1); };
+          EXPECT_TRUE(pool.submit(&job));
+          Counted& victim = own[static_cast<std::size_t>(&job - own.data()) / 2];
+          if (!victim.removed) victim.removed = pool.try_remove(&victim);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_LE(pool.threads(), 3u);
+  }
+  std::uint32_t wrong = 0;
+  for (auto& own : jobs) {
+    for (Counted& job : own) wrong += job.runs.load() + (job.removed ? 1 : 0) != 1 ? 1 : 0;
+  }
+  EXPECT_EQ(wrong, 0u);
+}
+
+}  // namespace
+}  // namespace quiesce::detail
