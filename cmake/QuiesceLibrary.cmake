@@ -26,7 +26,7 @@ quiesce_library(quiesce quiesce ${sources})
 target_link_libraries(
   quiesce
   PUBLIC Boost::headers Threads::Threads fmt::fmt
-  PRIVATE spdlog::spdlog ${CMAKE_DL_LIBS}
+  PRIVATE spdlog::spdlog backtrace # libbacktrace lies beside libgcc, where g++ and clang++ both look
 )
 
 file(GLOB_RECURSE testing_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/testing/*.cpp")

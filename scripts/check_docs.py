@@ -33,7 +33,7 @@ RUN_SECONDS_MAX = 60
 ARCHIVES = {  # archive -> what it needs from the system, in link order
     "libquiesce_testing.a": [],
     "libquiesce_prometheus.a": ["-lprometheus-cpp-pull", "-lprometheus-cpp-core"],
-    "libquiesce.a": ["-lspdlog", "-lfmt", "-ldl", "-pthread"],
+    "libquiesce.a": ["-lspdlog", "-lfmt", "-lbacktrace", "-pthread"],
 }
 
 

@@ -12,7 +12,8 @@ files=()
 for file in "${listed[@]}"; do [[ -f "$file" ]] && files+=("$file"); done
 ((${#files[@]})) || { echo "no C++ file found"; exit 1; }
 
-printf '%s\0' "${files[@]}" | xargs -0 -n 40 -P "$(nproc)" "$formatter" "${mode[@]}" || {
+told="$(printf '%s\0' "${files[@]}" | xargs -0 "$formatter" "${mode[@]}" 2>&1)" || {
+  sed -n 's/^\([^:]*\):\([0-9]*\):[0-9]*: error: .*/\1:\2: not formatted/p' <<<"$told" | sort -t: -k1,1 -u
   echo "some files are not formatted; scripts/check_format.sh --fix formats them"
   exit 1
 }

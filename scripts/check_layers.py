@@ -28,10 +28,10 @@ ROWS["testing"] = ["core", "kernel", "coro", "scope", *LEAVES, "lab"]
 ALLOWED = {layer: {layer, *below} for layer, below in ROWS.items()}
 
 PUBLIC = {  # headers directly in include/quiesce/
-    "core": "budget cancel error ids logical outcome outcome_fmt panic policy time",
+    "core": "budget cancel error ids logical outcome outcome_fmt panic policy sendable time",
     "kernel": "capabilities limits log metrics metrics_memory panic_isolation spawn_error",
     "coro": "task",
-    "scope": "combinators cx handle region scope sendable",
+    "scope": "combinators cx handle region rref scope started",
     "prometheus": "metrics_prometheus",
     "runtime": "quiesce runtime",
     "lab": "lab",

@@ -1,10 +1,10 @@
 // A MetricsProvider served to Prometheus over HTTP, on prometheus-cpp's exposer.
 //
 // The constructor binds and starts to serve `http://<address>/metrics`; the destructor stops the server's
-// threads. Names start with `quiesce_`. Counters end in `_total`; durations are histograms in seconds;
-// `quiesce_tasks_live`, `quiesce_regions_live` and `quiesce_obligations_live` are gauges. Labels: outcome,
-// cancel kind, panic location, worker. Region and task ids are never labels: a time series per task would grow
-// without bound.
+// threads, which may take up to two seconds, the server's own polling interval. Names start with `quiesce_`.
+// Counters end in `_total`; durations are histograms in seconds; `quiesce_tasks_live`, `quiesce_regions_live`
+// and `quiesce_obligations_live` are gauges. Labels: outcome, cancel kind, panic location, worker. Region and
+// task ids are never labels: a time series per task would grow without bound.
 //
 // Throws std::runtime_error when the address cannot be bound. Thread-safe. Cost per event: one atomic add per
 // counter, and a short lock per histogram.

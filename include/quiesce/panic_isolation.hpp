@@ -264,13 +264,13 @@ class [[nodiscard]] PanicIsolationResult {
 // ---- The isolator ----
 
 namespace detail {
-// Whether the library itself was built without NDEBUG; asked of it, so that every translation unit gets the same answer.
+// Whether the library itself was built without NDEBUG; asked of it, so that every file gets the same answer.
 [[nodiscard]] bool is_debug_build() noexcept;
 }  // namespace detail
 
 struct PanicIsolationConfig {
-  // On in debug builds only. The first trace reads the debug information of the program and its libraries, which takes
-  // tens of milliseconds and some 20 MB that stay; those after it cost microseconds.
+  // On in debug builds only. The first trace reads the debug information of the program and its libraries,
+  // which takes tens of milliseconds and some 20 MB that stay; those after it cost microseconds.
   bool capture_backtraces = detail::is_debug_build();
   bool enable_panic_logging = true;
   // nullopt: unlimited. 0 skips everything that names a region from the start.

@@ -58,11 +58,6 @@ struct Cancelled {
 
 namespace detail {
 
-template <class T>
-inline constexpr bool is_task = false;
-template <class T, class E>
-inline constexpr bool is_task<Task<T, E>> = true;
-
 template <class From, class To>
 concept ErrorConvertible = std::constructible_from<To, From>;
 
@@ -276,9 +271,9 @@ class Promise : public PromiseReturn<T, E> {
   void unhandled_exception() noexcept { this->caught(); }
 
   template <class T2, class E2>
-  TaskAwaiter<T2, E2> await_transform(Task<T2, E2>&& task) noexcept;
+  TaskAwaiter<T2, E2> await_transform(Task<T2, E2>&& child) noexcept;
   template <class T2, class E2>
-  void await_transform(Task<T2, E2>& task) = delete;  // write co_await std::move(task)
+  void await_transform(Task<T2, E2>& child) = delete;  // write co_await std::move(task)
   template <class T2, class E2>
   OutcomeAwaiter<T2, E2> await_transform(Outcome<T2, E2> outcome) {
     static_assert(ErrorConvertible<E2, E>, "quiesce: co_await of an Outcome needs this coroutine's E to be constructible from its E");
@@ -394,9 +389,9 @@ Task<T, E> Promise<T, E>::get_return_object() noexcept {
 
 template <class T, class E>
 template <class T2, class E2>
-TaskAwaiter<T2, E2> Promise<T, E>::await_transform(Task<T2, E2>&& task) noexcept {
+TaskAwaiter<T2, E2> Promise<T, E>::await_transform(Task<T2, E2>&& child) noexcept {
   static_assert(ErrorConvertible<E2, E>, "quiesce: co_await of a Task needs this coroutine's E to be constructible from the child's E");
-  return {std::exchange(task.promise_, nullptr)};
+  return {std::exchange(child.promise_, nullptr)};
 }
 
 template <class U, class F, class T, class E>

@@ -118,9 +118,8 @@ CancelReason CancelNode::bounded(const CancelReason& reason, CauseLimits limits)
   CancelReason chain;
   for (auto link = kept.rbegin(); link != kept.rend(); ++link) {
     auto copy = IntrusivePtr(new CancelNode(**link));
-    copy->drop_causes();
+    copy->drop_causes();  // its root_kind stays: every link of a chain knows the true root
     if (chain.node_) copy->set_cause(std::move(chain));
-    copy->root_kind = nearest.root_kind;
     copy->truncated = true;
     copy->shorten_texts(
         limits.max_bytes);  // only ever the nearest: the others were taken because all of them fit
@@ -208,7 +207,9 @@ CancelReason CancelReason::with_cleanup(CleanupBudget budget) && {
 }
 CancelReason CancelReason::with_cause(const CancelReason& cause, CauseLimits limits) && {
   if (limits.max_depth > 0) {
-    own().set_cause(detail::CancelNode::bounded(cause, limits));
+    // First, so that the node is shared, and copied by own(), when `cause` is this very reason: no cycle.
+    CancelReason below = detail::CancelNode::bounded(cause, limits);
+    own().set_cause(std::move(below));
   } else {
     const CancelKind root = cause.root_kind();
     own().drop_causes();
@@ -270,25 +271,24 @@ std::strong_ordering compare_link(const CancelReason& a, const CancelReason& b) 
   return a.truncated() <=> b.truncated();
 }
 
-}  // namespace
-
-std::strong_ordering compare(const CancelReason& a, const CancelReason& b) noexcept {
+std::strong_ordering compare_whole(const CancelReason& a, const CancelReason& b) noexcept {
   if (const auto order = compare_link(a, b); order != 0) return order;
   const CancelReason* x = a.cause();
   const CancelReason* y = b.cause();
-  for (; x != y && x != nullptr && y != nullptr; x = x->cause(), y = y->cause()) {
+  for (; x != nullptr && y != nullptr; x = x->cause(), y = y->cause()) {
     if (const auto order = compare_link(*x, *y); order != 0) return order;
     if (const auto order = compare_cleanup(x->cleanup(), y->cleanup()); order != 0) return order;
   }
-  if (x == nullptr || y == nullptr) {
-    if (const auto order = (x != nullptr) <=> (y != nullptr); order != 0) return order;
-  }
+  if (const auto order = (x != nullptr) <=> (y != nullptr); order != 0) return order;
   return compare_cleanup(a.cleanup(), b.cleanup());
 }
 
+}  // namespace
+
 std::strong_ordering operator<=>(const CancelReason& a, const CancelReason& b) noexcept {
-  return compare(a, b);
+  return a.node_ == b.node_ ? std::strong_ordering::equal : compare_whole(a, b);
 }
+std::strong_ordering compare(const CancelReason& a, const CancelReason& b) noexcept { return a <=> b; }
 
 CancelReason strengthen(const CancelReason& a, const CancelReason& b) {
   const CancelReason& greater = compare(a, b) < 0 ? b : a;

@@ -30,9 +30,18 @@ void intrusive_release(const ErrorNode* node) noexcept {
 }  // namespace detail
 
 namespace {
-// Constant-initialised: an Error may be read while other globals are still being made.
-constinit const std::string no_text;
-constinit const std::vector<Error::ContextEntry> no_context;
+
+// Made on first use: an Error may be read while other globals are still being made.
+const std::string& no_text() noexcept {
+  static const std::string none;
+  return none;
+}
+
+const std::vector<Error::ContextEntry>& no_context() noexcept {
+  static const std::vector<Error::ContextEntry> none;
+  return none;
+}
+
 }  // namespace
 
 std::string_view to_string(ErrorCode code) noexcept {
@@ -71,9 +80,9 @@ Error::Error(ErrorCode code, std::string message) : node_(new detail::ErrorNode(
 Error::Error(std::string message) : Error(ErrorCode::User, std::move(message)) {}
 
 ErrorCode Error::code() const noexcept { return node_ ? node_->code : ErrorCode::User; }
-const std::string& Error::message() const noexcept { return node_ ? node_->message : no_text; }
+const std::string& Error::message() const noexcept { return node_ ? node_->message : no_text(); }
 const std::vector<Error::ContextEntry>& Error::context() const noexcept {
-  return node_ ? node_->context : no_context;
+  return node_ ? node_->context : no_context();
 }
 const CancelReason* Error::cancel_reason() const noexcept {
   return node_ && node_->reason ? &*node_->reason : nullptr;

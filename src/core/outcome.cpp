@@ -21,7 +21,10 @@ void intrusive_release(const AttachedNode* node) noexcept {
 
 namespace {
 
-const std::vector<AttachedFailure> nothing_attached;
+const std::vector<AttachedFailure>& nothing_attached() noexcept {
+  static const std::vector<AttachedFailure> none;
+  return none;
+}
 
 // A list that only this owner sees: shared ones are immutable.
 std::vector<AttachedFailure>& own(AttachedList& list) {
@@ -36,7 +39,7 @@ std::vector<AttachedFailure>& own(AttachedList& list) {
 }  // namespace
 
 const std::vector<AttachedFailure>& attached_in(const AttachedList& list) noexcept {
-  return list ? list->failures : nothing_attached;
+  return list ? list->failures : nothing_attached();
 }
 
 void attach_to(AttachedList& list, AttachedFailure failure) { own(list).push_back(std::move(failure)); }

@@ -31,14 +31,18 @@ void intrusive_release(const PanicNode* node) noexcept {
 
 namespace {
 
-const std::string unknown = "unknown panic";
-const std::string no_text;
-const std::exception_ptr no_exception;
+// The payload without any knowledge. Made on first use: it may be read while other globals are still being made.
+const detail::PanicNode& unknown() {
+  static const detail::PanicNode node("unknown panic", {}, {}, {});
+  return node;
+}
 
-std::string text_or_unknown(const char* text) { return text != nullptr ? std::string(text) : unknown; }
+std::string text_or_unknown(const char* text) {
+  return text != nullptr ? std::string(text) : unknown().message;
+}
 
 std::string describe(const std::exception_ptr& exception) {
-  if (exception == nullptr) return unknown;
+  if (exception == nullptr) return unknown().message;
   try {
     std::rethrow_exception(exception);
   } catch (const std::exception& error) {
@@ -46,7 +50,7 @@ std::string describe(const std::exception_ptr& exception) {
   } catch (const std::string& text) { return text; } catch (std::string_view text) {
     return std::string(text);
   } catch (const char* text) { return text_or_unknown(text); } catch (...) {
-    return unknown;
+    return unknown().message;
   }
 }
 
@@ -64,12 +68,14 @@ PanicPayload PanicPayload::from_exception(std::exception_ptr exception) {
 
 PanicPayload PanicPayload::from_current_exception() { return from_exception(std::current_exception()); }
 
-const std::string& PanicPayload::message() const noexcept { return node_ ? node_->message : unknown; }
+const std::string& PanicPayload::message() const noexcept { return node_ ? node_->message : unknown().message; }
 const std::exception_ptr& PanicPayload::exception() const noexcept {
-  return node_ ? node_->exception : no_exception;
+  return node_ ? node_->exception : unknown().exception;
 }
-const std::string& PanicPayload::stack_trace() const noexcept { return node_ ? node_->stack_trace : no_text; }
-const std::string& PanicPayload::id() const noexcept { return node_ ? node_->id : no_text; }
+const std::string& PanicPayload::stack_trace() const noexcept {
+  return node_ ? node_->stack_trace : unknown().stack_trace;
+}
+const std::string& PanicPayload::id() const noexcept { return node_ ? node_->id : unknown().id; }
 
 PanicPayload PanicPayload::with_id(std::string panic_id) const {
   return PanicPayload(message(), exception(), stack_trace(), std::move(panic_id));

@@ -79,9 +79,9 @@ bool settle(TaskRecord& task) noexcept {
 
 /// The wait is over: detach what did not win. False: the coroutine has ended Cancelled there.
 bool finish_wait(TaskRecord& task) noexcept {
-  const LeafOps& ops = *task.wait_ops;
+  const LeafOps& ops = *task.wait_ops.load(std::memory_order_relaxed);
   TaskWord before = task.word.apply([](TaskWord w) { return task_word::disarm(w); }).before;
-  task.wait_ops = nullptr;
+  task.wait_ops.store(nullptr, std::memory_order_relaxed);
   LeafNext next = ops.finish(task, task.wait_data, before);
   task.wait_data = nullptr;
   if (before.escalated() && ops.escalates) next = LeafNext::EndCancelled;
@@ -172,7 +172,8 @@ void end_with_error(PromiseBase& leaf, Error error) noexcept {
 
 bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn) noexcept {
   if (!task.word.apply([&](TaskWord w) { return task_word::prepare(w, stubborn); })) return false;
-  task.wait_ops = &ops;
+  task.wait_ops.store(&ops, std::memory_order_relaxed);
+  task.wait_since.store(task.kernel->executor().coarse_now().nanos(), std::memory_order_relaxed);
   task.wait_data = data;
   signal(task, Signal::Wait);
   return true;
@@ -180,7 +181,7 @@ bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn)
 
 void abandon_wait(TaskRecord& task) noexcept {
   task.word.apply([](TaskWord w) { return task_word::disarm(w); });
-  task.wait_ops = nullptr;
+  task.wait_ops.store(nullptr, std::memory_order_relaxed);
   task.wait_data = nullptr;
   signal(task, Signal::None);
 }
@@ -197,7 +198,7 @@ Error as_child_error(const CancelReason& reason) {
 
 StepEnd coroutine_step(TaskRecord& task) noexcept {
   if (skip_first_step(task) && !settle(task)) return StepEnd::Done;
-  if (task.wait_ops != nullptr && !finish_wait(task) && !settle(task)) return StepEnd::Done;
+  if (task.wait_ops.load(std::memory_order_relaxed) != nullptr && !finish_wait(task) && !settle(task)) return StepEnd::Done;
   for (;;) {
     signal(task, Signal::None);
     leaf_of(task).handle().resume();

@@ -35,7 +35,7 @@ void mark(RegionRef ref, const CancelReason& reason, Whose whose, bool at_its_ow
   if (whose == Whose::Outside) put_strengthened(region.outside, reason);
   if (!first && *region.reason == *before) return;  // weaker than what everybody below has already
   if (region.word.apply([&](RegionWord w) { return region_word::cancel(w, ref.generation); }).before.gate() == Gate::Open) {
-    region.close_begun = kernel.executor().now();
+    kernel.note_closing(region);
   }
   if (MetricsProvider* metrics = kernel.metrics()) metrics->cancellation_requested(ref.id(), region.reason->kind());
   Marked entry{ref, first, region.held};
@@ -80,7 +80,8 @@ bool request(TaskRecord& task) noexcept {
   return step.made && !step.before.requested();
 }
 
-/// Wakes the task out of a wait that a request may end; true when a blocking job was withdrawn and must be finished.
+/// Wakes the task out of a wait that a request may end; true when a blocking job was withdrawn and must be finished. A blocking
+/// task's shard is locked, so that its job cannot go meanwhile.
 bool wake_for_request(TaskRecord& task) noexcept {
   if (task.tier == TaskTier::Blocking) {
     return task.word.load().run() == RunState::Queued && task.wait_data != nullptr &&
@@ -90,6 +91,16 @@ bool wake_for_request(TaskRecord& task) noexcept {
   if (word.masked()) task.kernel->start_mask_budget(task);
   Kernel::claim(Waiter::of(task.index, word.epoch()), true);
   return false;
+}
+
+void wake_one(TaskRecord& task) noexcept {
+  if (task.tier != TaskTier::Blocking) return void(wake_for_request(task));
+  bool withdrawn = false;
+  {
+    std::scoped_lock hold(task.region->shards[task.shard].lock);
+    withdrawn = task.linked && wake_for_request(task);
+  }
+  if (withdrawn) finish_withdrawn(task);
 }
 
 void reach_tasks(const std::vector<Marked>& marked) noexcept {
@@ -159,11 +170,11 @@ void Kernel::cancel_task(TaskRecord& task, const CancelReason& reason) noexcept 
   std::vector<Marked> marked = mark_tree(opened, below, below, Whose::Outside, false);
   request(task);
   reach_tasks(marked);
-  if (wake_for_request(task)) finish_withdrawn(task);
+  wake_one(task);
 }
 
 void Kernel::deliver_request(TaskRecord& task) noexcept {
-  if (request(task) && wake_for_request(task)) finish_withdrawn(task);
+  if (request(task)) wake_one(task);
 }
 
 void Kernel::escalate_region(RegionRef region) noexcept {

@@ -21,7 +21,7 @@ void run_timer_check(WorkItem& item) noexcept {
   auto* region = reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&item) - offsetof(RegionRecord, timer_check));
   Kernel* kernel;
   RegionRef ref{region, region->word.load().generation()};
-  bool deadline, escalation;
+  bool deadline, escalation, warning;
   {
     std::scoped_lock hold(region->lock);
     if (!ref.alive()) return;
@@ -29,6 +29,8 @@ void run_timer_check(WorkItem& item) noexcept {
     Time now = kernel->executor().now();
     deadline = region->deadline_armed && region->deadline_timer.deadline <= now;
     escalation = region->escalation_armed && region->escalation_timer.deadline <= now;
+    warning = region->warning_armed && region->warning_timer.deadline <= now;
+    if (warning) region->warning_armed = false;
     if (deadline) region->deadline_armed = false;
     if (escalation) region->escalation_armed = false;
   }
@@ -37,10 +39,14 @@ void run_timer_check(WorkItem& item) noexcept {
     kernel->cancel_region(ref, CancelReason::deadline("the deadline of the region has passed"), Whose::Outside);
   }
   if (escalation) kernel->escalate_region(ref);
+  if (warning) kernel->warn_slow_close(ref);
 }
 
 void deadline_fired(TimerEntry& entry) noexcept {
   post_timer_check(*reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&entry) - offsetof(RegionRecord, deadline_timer)));
+}
+void warning_fired(TimerEntry& entry) noexcept {
+  post_timer_check(*reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&entry) - offsetof(RegionRecord, warning_timer)));
 }
 void escalation_fired(TimerEntry& entry) noexcept {
   post_timer_check(*reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&entry) - offsetof(RegionRecord, escalation_timer)));
@@ -123,6 +129,7 @@ std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birt
     region->timer_check.run = run_timer_check;
     region->deadline_timer.fire = deadline_fired;
     region->escalation_timer.fire = escalation_fired;
+    region->warning_timer.fire = warning_fired;
     born = region->word.apply([](RegionWord w) { return region_word::birth(w); });
   }
   QUIESCE_ASSERT(born.made, "a region record from the free stock is Closed");
@@ -200,12 +207,21 @@ void Kernel::begin_close(RegionRef region) noexcept {
     std::scoped_lock hold(record.lock);
     if (!region.alive()) return;
     if (record.word.apply([&](RegionWord w) { return region_word::begin_close(w, region.generation); })) {
-      record.close_begun = executor_->now();
+      note_closing(record);
     }
     std::swap(drop_hold, record.held);
     if (drop_hold) record.body_live.store(false);
   }
   if (drop_hold) release_live(record);
+}
+
+// Under the region's lock, when it leaves Open.
+void Kernel::note_closing(RegionRecord& region) noexcept {
+  region.close_begun = executor_->now();
+  if (!config_.close_warning || config_.log == nullptr || region.warning_armed) return;
+  region.warning_armed = true;
+  region.warning_timer.deadline = region.close_begun + *config_.close_warning;
+  executor_->arm(region.warning_timer);
 }
 
 void Kernel::release_live(RegionRecord& region) noexcept {
@@ -310,14 +326,16 @@ void Kernel::complete_body(RegionRecord& region, TaskRecord& task, OutcomeKind k
 
 RegionRecord* Kernel::close_region(RegionRecord& region) noexcept {
   QUIESCE_ASSERT(region.word.load().gate() == Gate::Finalizing, "only a finalizing region closes");
-  bool deadline = false, escalation = false;
+  bool deadline = false, escalation = false, warning = false;
   {
     std::scoped_lock hold(region.lock);
     std::swap(deadline, region.deadline_armed);
     std::swap(escalation, region.escalation_armed);
+    std::swap(warning, region.warning_armed);
   }
   if (deadline) executor_->disarm(region.deadline_timer);
   if (escalation) executor_->disarm(region.escalation_timer);
+  if (warning) executor_->disarm(region.warning_timer);
   const RegionId id = region.id();
   RegionRecord* parent = region.parent;
   TaskRecord* opener = region.opener;

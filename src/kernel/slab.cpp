@@ -3,6 +3,7 @@
 #include <mutex>
 #include <new>
 
+#include "quiesce/detail/kernel/obligations.hpp"
 #include "quiesce/detail/kernel/records.hpp"
 
 namespace quiesce::detail {
@@ -106,5 +107,6 @@ void Slab<Record>::free(Record* record) noexcept {
 template class Slab<TaskRecord>;
 template class Slab<RegionRecord>;
 template class Slab<TaskExtra>;
+template class Slab<ObligationRecord>;
 
 }  // namespace quiesce::detail

@@ -40,6 +40,8 @@ namespace quiesce::detail {
 namespace {
 
 constexpr std::size_t max_frames = 64;
+// What the unwinder gives as the caller of the outermost function.
+constexpr std::uintptr_t end_of_stack = ~std::uintptr_t{0};
 
 // Missing debug information is no error here: the frame is then printed by what is known of it.
 void ignore_error(void*, const char*, int) {}
@@ -85,6 +87,7 @@ struct TraceWriter {
     static_cast<TraceWriter*>(data)->add(symbol, pc, nullptr, 0);
   }
   static int on_frame(void* data, std::uintptr_t pc) {
+    if (pc == end_of_stack) return 1;
     auto& writer = *static_cast<TraceWriter*>(data);
     writer.described = false;
     backtrace_pcinfo(writer.state, pc, on_source, ignore_error, data);

@@ -86,7 +86,7 @@ std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
   task->references.store(birth.has_handle ? 2 : 1, std::memory_order_relaxed);
   task->joiner.store(0, std::memory_order_relaxed);
   task->wait_data = nullptr;
-  task->wait_ops = nullptr;
+  task->wait_ops.store(nullptr, std::memory_order_relaxed);
   task->torn = false;
   task->path = logical_path(birth.parent, region);
   task->logical = task->path.id();
@@ -134,6 +134,11 @@ void Kernel::unlink_member(TaskRecord& task) noexcept {
     shard.members = task.member_next;
   }
   if (task.member_next != nullptr) task.member_next->member_prev = task.member_prev;
+}
+
+void Kernel::forget_job(TaskRecord& task) noexcept {
+  std::scoped_lock hold(task.region->shards[task.shard].lock);
+  task.wait_data = nullptr;
 }
 
 void Kernel::publish(TaskRecord& task) noexcept {

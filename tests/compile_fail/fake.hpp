@@ -58,11 +58,13 @@ class Scope {
     return {};
   }
   template <class F, class... Args>
-  auto spawn_local(Cx, F&&, Args&&...) -> TaskHandle<typename detail::local_spawn_check<F, Cx, Args...>::value_type> {
+  auto spawn_local(Cx, F&&, Args&&...)
+      -> TaskHandle<typename detail::local_spawn_check<F, Cx, Args...>::value_type> {
     return {};
   }
   template <class F, class... Args>
-  auto spawn_blocking(Cx, F&&, Args&&...) -> TaskHandle<typename detail::blocking_check<F, Cx, Args...>::value_type> {
+  auto spawn_blocking(Cx, F&&, Args&&...)
+      -> TaskHandle<typename detail::blocking_check<F, Cx, Args...>::value_type> {
     return {};
   }
   template <class Q, class F>

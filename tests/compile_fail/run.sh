@@ -4,7 +4,7 @@
 #   tests/compile_fail/run.sh [COMPILER…]          default: g++ clang++-19
 #   CASES='raw_*' tests/compile_fail/run.sh        only the cases of that name
 #
-# cases/*.cpp must be refused, and the first line with "error" in it must contain what the file's head asks for:
+# cases/*.cpp must be refused, and the first line with "error:" in it must contain what the file's head asks for:
 #   // expect: TEXT             the first error line contains TEXT
 #   // expect-regex: REGEX      … matches the extended REGEX
 #   // also: TEXT               and TEXT occurs somewhere in the output (the types that are named, say)
@@ -24,7 +24,7 @@ judge() {
   name=${file#"$here"/}
   verdict() { printf '%s\t%-12s %-52s %s\n' "$1" "$(basename "$compiler")" "$name" "$2"; }
   output=$("$compiler" -std=c++23 -fsyntax-only -Wall -Wextra -I"$root/include" -I"$here" "$file" 2>&1) || status=$?
-  first=$(grep -m 1 error <<<"$output" || true)
+  first=$(grep -m 1 'error:' <<<"$output" || true)
 
   when=$(directive "$file" when)
   if [[ $file == */ok/* ]] || { [[ -n $when ]] && ! holds "$compiler" "$when"; }; then

@@ -4,9 +4,10 @@
 #include <array>
 #include <atomic>
 #include <deque>
+#include <latch>
 #include <mutex>
-#include <numeric>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "quiesce/detail/exec/blocking_pool.hpp"
@@ -23,10 +24,30 @@ namespace {
 using namespace std::chrono_literals;
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define QUIESCE_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define QUIESCE_TEST_SANITIZED 1
+#endif
+#endif
+#ifdef QUIESCE_TEST_SANITIZED
 constexpr std::uint32_t scale = 1;
 #else
 constexpr std::uint32_t scale = 4;
 #endif
+
+/// Runs `body(index)` on so many threads, all from the same moment on.
+template <class Body>
+void run_together(std::ptrdiff_t count, Body body) {
+  std::latch start(count);
+  std::vector<std::jthread> threads;
+  for (std::ptrdiff_t index = 0; index < count; ++index) {
+    threads.emplace_back([&start, &body, index] {
+      start.arrive_and_wait();
+      body(static_cast<std::uint32_t>(index));
+    });
+  }
+}
 
 struct Item {
   std::uint32_t payload = 0;  // plain: written by the producer, read by whoever took it
@@ -51,19 +72,15 @@ void expect_each_taken_once(const std::deque<Item>& items) {
 }
 
 TEST(ExecPartsStress, SpinLockKeepsOthersOut) {
-  constexpr std::uint32_t rounds = 30'000 * scale;
+  constexpr std::uint32_t rounds = 100'000 * scale;
   SpinLock<> lock;
   std::uint64_t counter = 0;
-  std::vector<std::thread> threads;
-  for (int t = 0; t < 3; ++t) {
-    threads.emplace_back([&] {
-      for (std::uint32_t i = 0; i < rounds; ++i) {
-        std::scoped_lock guard(lock);
-        ++counter;
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
+  run_together(3, [&](std::uint32_t) {
+    for (std::uint32_t i = 0; i < rounds; ++i) {
+      std::scoped_lock guard(lock);
+      ++counter;
+    }
+  });
   EXPECT_EQ(counter, 3u * rounds);
 }
 
@@ -106,38 +123,57 @@ TEST(ExecPartsStress, WorkDequeGivesEachItemToOneThread) {
   expect_each_taken_once(items);
 }
 
-TEST(ExecPartsStress, InjectorGivesEachItemToOneThreadInOrder) {
-  constexpr std::uint32_t per_producer = 20'000 * scale;
-  std::array<std::deque<Item>, 2> items{make_items(per_producer), make_items(per_producer)};
-  Injector<Item> injector;
-  std::atomic<std::uint32_t> left{2 * per_producer};
-  std::vector<std::thread> threads;
-  for (auto& own : items) {
-    threads.emplace_back([&] {
-      Injector<Item>::Batch batch;
-      for (Item& item : own) {
+// Never more than one item, so that owner and thief meet at the last one all the time.
+TEST(ExecPartsStress, WorkDequeGivesTheLastItemToOneThread) {
+  std::deque<Item> items = make_items(250'000 * scale);
+  WorkDeque<Item> deque;
+  std::atomic<bool> done{false};
+  run_together(2, [&](std::uint32_t index) {
+    if (index == 0) {
+      for (Item& item : items) {
         item.payload = 7;
-        if ((&item - &own.front()) % 3 == 0) {
-          injector.push(&item);
-        } else {
-          batch.push_back(&item);
-          if (batch.size() == 16) injector.push_batch(std::move(batch));
-        }
+        EXPECT_TRUE(deque.push(&item));
+        while (Item* own = deque.pop()) take(own);
       }
-      injector.push_batch(std::move(batch));
-    });
-  }
-  threads.emplace_back([&] {
-    while (left.load(std::memory_order_relaxed) > 0) {
-      Injector<Item>::Batch batch = injector.pop_batch(8);
-      if (Item* item = injector.pop()) batch.push_back(item);
-      while (Item* item = batch.pop_front()) {
-        take(item);
-        left.fetch_sub(1, std::memory_order_relaxed);
+      done.store(true, std::memory_order_release);
+    } else {
+      while (!done.load(std::memory_order_acquire)) {
+        if (Item* item = deque.steal()) take(item);
       }
     }
   });
-  for (std::thread& thread : threads) thread.join();
+  EXPECT_TRUE(deque.empty());
+  expect_each_taken_once(items);
+}
+
+TEST(ExecPartsStress, InjectorGivesEachItemToOneThread) {
+  constexpr std::uint32_t per_producer = 40'000 * scale;
+  std::array<std::deque<Item>, 2> items{make_items(per_producer), make_items(per_producer)};
+  Injector<Item> injector;
+  std::atomic<std::uint32_t> left{2 * per_producer};
+  const auto produce = [&](std::deque<Item>& own) {
+    Injector<Item>::Batch batch;
+    std::uint32_t turn = 0;
+    for (Item& item : own) {
+      item.payload = 7;
+      if (++turn % 3 == 0) {
+        injector.push(&item);
+      } else {
+        batch.push_back(&item);
+        if (batch.size() == 16) injector.push_batch(std::move(batch));
+      }
+    }
+    injector.push_batch(std::move(batch));
+  };
+  const auto consume = [&] {
+    while (left.load(std::memory_order_relaxed) > 0) {
+      Injector<Item>::Batch batch = injector.pop_batch(8);
+      if (Item* item = injector.pop()) batch.push_back(item);
+      left.fetch_sub(static_cast<std::uint32_t>(batch.size()), std::memory_order_relaxed);
+      while (Item* item = batch.pop_front()) take(item);
+    }
+  };
+  run_together(4, [&](std::uint32_t index) { index < 2 ? produce(items[index]) : consume(); });
   for (const auto& own : items) expect_each_taken_once(own);
   EXPECT_TRUE(injector.empty());
 }
@@ -186,7 +222,7 @@ TEST(ExecPartsStress, EventCountLosesNoWakeUp) {
 
 // Waits that mostly end by their deadline or are cancelled, against notifications: no unit of the two counts gets lost.
 TEST(ExecPartsStress, EventCountStaysBalancedWhenWaitersLeave) {
-  constexpr std::uint32_t rounds = 10'000 * scale;
+  constexpr std::uint32_t rounds = 5'000 * scale;
   EventCount<> events;
   std::atomic<std::uint32_t> notified{0}, claimed{0}, running{2};
   std::vector<std::thread> threads;
@@ -349,28 +385,24 @@ TEST(ExecPartsStress, WorkersThatParkByTheIdleSetMissNothing) {
 }
 
 TEST(ExecPartsStress, BlockingPoolRunsOrRemovesEachJobOnce) {
-  constexpr std::uint32_t per_thread = 1'500 * scale;
+  constexpr std::uint32_t per_thread = 10'000 * scale;
   struct Counted : BlockingJob {
     std::atomic<std::uint32_t> runs{0};
     bool removed = false;
   };
   std::array<std::vector<Counted>, 2> jobs{std::vector<Counted>(per_thread), std::vector<Counted>(per_thread)};
-  {
-    BlockingPool pool(0, 3, 0ns, "storm");
-    std::vector<std::thread> threads;
-    for (auto& own : jobs) {
-      threads.emplace_back([&] {
-        for (Counted& job : own) {
-          job.run = [](BlockingJob* self) noexcept { static_cast<Counted*>(self)->runs.fetch_add(1); };
-          EXPECT_TRUE(pool.submit(&job));
-          Counted& victim = own[static_cast<std::size_t>(&job - own.data()) / 2];
-          if (!victim.removed) victim.removed = pool.try_remove(&victim);
-        }
-      });
+  BlockingPool pool(0, 3, 0ns, "storm");
+  run_together(2, [&](std::uint32_t thread) {
+    std::vector<Counted>& own = jobs[thread];
+    for (std::uint32_t i = 0; i < per_thread; ++i) {
+      own[i].run = [](BlockingJob* self) noexcept { static_cast<Counted*>(self)->runs.fetch_add(1); };
+      EXPECT_TRUE(pool.submit(&own[i]));
+      Counted& victim = own[i - i % 3];  // now the newest, now one that has probably run
+      if (!victim.removed) victim.removed = pool.try_remove(&victim);
     }
-    for (std::thread& thread : threads) thread.join();
     EXPECT_LE(pool.threads(), 3u);
-  }
+  });
+  pool.stop();
   std::uint32_t wrong = 0;
   for (auto& own : jobs) {
     for (Counted& job : own) wrong += job.runs.load() + (job.removed ? 1 : 0) != 1 ? 1 : 0;

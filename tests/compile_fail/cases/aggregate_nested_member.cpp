@@ -1,9 +1,9 @@
-// expect: quiesce: this argument has inside (see member<Owner, Member>) something that is a raw pointer
+// expect: quiesce: inside this argument (see member<Owner, Member>) is a raw pointer
 // also: member<std::optional<const double
 #include "fake.hpp"
 
-#include <vector>
 #include <optional>
+#include <vector>
 
 struct Inner {
   std::optional<const double*> at;
@@ -14,6 +14,4 @@ struct Outer {
 };
 q::Task<> work(q::Cx, std::vector<Outer>);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work, std::vector<Outer>(1));
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work, std::vector<Outer>(1)); }

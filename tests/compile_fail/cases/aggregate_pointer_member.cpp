@@ -1,4 +1,4 @@
-// expect: quiesce: this argument has inside (see member<Owner, Member>) something that is a raw pointer
+// expect: quiesce: inside this argument (see member<Owner, Member>) is a raw pointer
 // also: member<Job, int
 #include "fake.hpp"
 
@@ -8,6 +8,4 @@ struct Job {
 };
 q::Task<> work(q::Cx, Job);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work, Job{});
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work, Job{}); }

@@ -1,4 +1,4 @@
-// expect: quiesce: this argument has inside (see member<Owner, Member>) something that is a reference
+// expect: quiesce: inside this argument (see member<Owner, Member>) is a reference
 // also: member<Job, int
 #include "fake.hpp"
 

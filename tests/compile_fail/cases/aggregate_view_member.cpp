@@ -1,4 +1,4 @@
-// expect: quiesce: this argument has inside (see member<Owner, Member>) something that is a std::string_view
+// expect: quiesce: inside this argument (see member<Owner, Member>) is a std::string_view
 #include "fake.hpp"
 
 struct Job {
@@ -7,6 +7,4 @@ struct Job {
 };
 q::Task<> work(q::Cx, Job);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work, Job{});
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work, Job{}); }

@@ -1,4 +1,4 @@
-// expect: quiesce: this argument is of a type that cannot be looked into
+// expect: quiesce: this argument is an object of a type that cannot be looked into
 #include "fake.hpp"
 
 struct Job {
@@ -10,6 +10,4 @@ struct Job {
 };
 q::Task<> work(q::Cx, Job);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work, Job{});
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work, Job{}); }

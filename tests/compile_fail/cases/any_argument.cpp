@@ -1,10 +1,8 @@
-// expect: quiesce: this argument is type-erased
+// expect: quiesce: this argument is a type-erased object
 #include "fake.hpp"
 
 #include <any>
 
 q::Task<> work(q::Cx, std::any);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work, std::any(1));
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work, std::any(1)); }

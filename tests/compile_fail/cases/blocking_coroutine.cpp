@@ -3,6 +3,4 @@
 
 q::Task<> work(q::Cx);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn_blocking(cx, work);
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn_blocking(cx, work); }

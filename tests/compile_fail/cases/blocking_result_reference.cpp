@@ -3,6 +3,4 @@
 
 const std::string& work(q::Cx, const std::string&);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn_blocking(cx, work, std::string());
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn_blocking(cx, work, std::string()); }

@@ -3,6 +3,4 @@
 
 std::string_view work(q::Cx, const std::string&);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn_blocking(cx, work, std::string());
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn_blocking(cx, work, std::string()); }

@@ -1,4 +1,4 @@
-// expect: quiesce: this argument has inside (see member<Owner, Member>) something that is a raw pointer
+// expect: quiesce: inside this argument (see member<Owner, Member>) is a raw pointer
 // also: member<std::pair<const int, int
 #include "fake.hpp"
 
@@ -6,6 +6,4 @@
 
 q::Task<> work(q::Cx, std::map<int, int*>);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work, std::map<int, int*>());
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work, std::map<int, int*>()); }

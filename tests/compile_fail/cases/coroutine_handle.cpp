@@ -5,6 +5,4 @@
 
 q::Task<> work(q::Cx, std::coroutine_handle<>);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work, std::coroutine_handle<>());
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work, std::coroutine_handle<>()); }

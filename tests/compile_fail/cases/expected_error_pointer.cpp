@@ -1,10 +1,8 @@
-// expect: quiesce: this argument has inside (see member<Owner, Member>) something that is a pointer to characters
+// expect: quiesce: inside this argument (see member<Owner, Member>) is a pointer to characters
 #include "fake.hpp"
 
 #include <expected>
 
 q::Task<> work(q::Cx, std::expected<int, const char*>);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work, std::expected<int, const char*>(1));
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work, std::expected<int, const char*>(1)); }

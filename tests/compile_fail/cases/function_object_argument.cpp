@@ -1,4 +1,4 @@
-// expect: quiesce: this argument is type-erased
+// expect: quiesce: this argument is a type-erased object
 #include "fake.hpp"
 
 #include <functional>

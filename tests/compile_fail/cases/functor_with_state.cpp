@@ -6,6 +6,4 @@ struct Counter {
   q::Task<int> operator()(q::Cx) const { co_return n; }
 };
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, Counter{3});
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, Counter{3}); }

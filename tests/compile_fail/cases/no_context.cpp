@@ -3,6 +3,4 @@
 
 q::Task<> work(int);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work, 1);
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work, 1); }

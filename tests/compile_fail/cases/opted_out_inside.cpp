@@ -1,4 +1,4 @@
-// expect: quiesce: this argument has inside (see member<Owner, Member>) something that is of a type that opted out
+// expect: quiesce: inside this argument (see member<Owner, Member>) is an object of a type that opted out
 // also: member<std::vector<Cursor>, Cursor>
 #include "fake.hpp"
 
@@ -11,6 +11,4 @@ template <>
 inline constexpr bool quiesce::enable_sendable<Cursor> = false;
 q::Task<> work(q::Cx, std::vector<Cursor>);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work, std::vector<Cursor>(1));
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work, std::vector<Cursor>(1)); }

@@ -2,5 +2,6 @@
 #include "fake.hpp"
 
 void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, [](auto, auto&&) -> q::Task<> { co_return; }, std::string());
+  (void)scope.spawn(
+      cx, [](auto, auto&&) -> q::Task<> { co_return; }, std::string());
 }

@@ -2,5 +2,6 @@
 #include "fake.hpp"
 
 void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, [](q::Cx, int, const auto&) -> q::Task<> { co_return; }, 1, std::string());
+  (void)scope.spawn(
+      cx, [](q::Cx, int, const auto&) -> q::Task<> { co_return; }, 1, std::string());
 }

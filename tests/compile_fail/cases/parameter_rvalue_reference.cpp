@@ -3,6 +3,4 @@
 
 q::Task<> work(q::Cx, std::string&&);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work, std::string("x"));
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work, std::string("x")); }

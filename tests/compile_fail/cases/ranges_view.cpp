@@ -6,5 +6,6 @@
 
 void test(q::Cx cx, q::Scope<>& scope) {
   std::vector<int> v(3);
-  (void)scope.spawn(cx, [](q::Cx, auto) -> q::Task<> { co_return; }, v | std::views::reverse);
+  (void)scope.spawn(
+      cx, [](q::Cx, auto) -> q::Task<> { co_return; }, v | std::views::reverse);
 }

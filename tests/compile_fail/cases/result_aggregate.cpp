@@ -1,4 +1,4 @@
-// expect: quiesce: the result of this function has inside (see result_member<Owner, Member>) something that is a raw pointer
+// expect: quiesce: inside the result of this function (see result_member<Owner, Member>) is a raw pointer
 // also: result_member<Found, int
 #include "fake.hpp"
 
@@ -8,6 +8,4 @@ struct Found {
 };
 q::Task<Found> work(q::Cx);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work);
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work); }

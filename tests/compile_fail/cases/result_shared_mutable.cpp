@@ -5,6 +5,4 @@
 
 q::Task<std::shared_ptr<int>> work(q::Cx);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work);
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work); }

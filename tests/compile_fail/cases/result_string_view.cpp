@@ -3,6 +3,4 @@
 
 q::Task<std::string_view> work(q::Cx);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work);
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work); }

@@ -1,4 +1,4 @@
-// expect: quiesce: this argument has inside (see member<Owner, Member>) something that is a raw pointer
+// expect: quiesce: inside this argument (see member<Owner, Member>) is a raw pointer
 // also: member<Link, int
 #include "fake.hpp"
 
@@ -9,6 +9,4 @@ struct Link {
 };
 q::Task<> work(q::Cx, std::shared_ptr<const Link>);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work, std::make_shared<const Link>());
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work, std::make_shared<const Link>()); }

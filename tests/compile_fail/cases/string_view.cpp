@@ -5,6 +5,4 @@
 
 q::Task<> work(q::Cx, std::string_view);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work, std::string_view("name"));
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work, std::string_view("name")); }

@@ -4,6 +4,4 @@
 q::Task<> other(q::Cx);
 q::Task<> work(q::Cx, q::Task<>);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work, other(cx));
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work, other(cx)); }

@@ -3,6 +3,4 @@
 
 q::Task<> work(q::Cx, int);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work);
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work); }

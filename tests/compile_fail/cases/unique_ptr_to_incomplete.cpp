@@ -1,4 +1,4 @@
-// expect: quiesce: this argument has inside (see member<Owner, Member>) something that is of a type that cannot be looked into
+// expect: quiesce: inside this argument (see member<Owner, Member>) is an object of a type that cannot be looked into
 #include "fake.hpp"
 
 #include <memory>
@@ -9,6 +9,4 @@ struct Release {
 };
 q::Task<> work(q::Cx, std::unique_ptr<Opaque, Release>);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work, std::unique_ptr<Opaque, Release>());
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work, std::unique_ptr<Opaque, Release>()); }

@@ -1,10 +1,8 @@
-// expect: quiesce: this argument has inside (see member<Owner, Member>) something that is a raw pointer
+// expect: quiesce: inside this argument (see member<Owner, Member>) is a raw pointer
 #include "fake.hpp"
 
 #include <memory>
 
 q::Task<> work(q::Cx, std::unique_ptr<int*>);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work, std::make_unique<int*>());
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work, std::make_unique<int*>()); }

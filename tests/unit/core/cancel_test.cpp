@@ -136,6 +136,7 @@ TEST(CancelReason, C2_order_goes_by_rank_root_rank_earlier_time_origins) {
   EXPECT_LT(user.with_cause(user.with_message("a")), user.with_cause(user.with_message("b")));
   EXPECT_LT(user, user.with_cleanup({5, 1s}));
   EXPECT_LT(user.with_cleanup({5, 1s}), user.with_cleanup({4, 1s}));
+  EXPECT_LT(user.with_cleanup({5, 2s}), user.with_cleanup({5, 1s}));
 }
 
 TEST(CancelReason, C2_strengthen_keeps_the_greater_and_meets_the_cleanup_budgets) {

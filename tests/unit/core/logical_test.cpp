@@ -73,6 +73,15 @@ TEST(LogicalPath, text_id_and_equality_follow_the_ordinals) {
   }));
 }
 
+TEST(LogicalPath, paths_of_unequal_chunks_are_unequal) {
+  // The last ordinal takes two bytes: it starts a new chunk after fourteen of one byte as well as after fifteen.
+  std::vector<std::uint32_t> shorter(14, 1);
+  std::vector<std::uint32_t> longer(15, 1);
+  shorter.push_back(300);
+  longer.push_back(300);
+  EXPECT_NE(path_of(shorter), path_of(longer));
+}
+
 TEST(LogicalPath, a_child_leaves_its_parent_and_siblings_alone) {
   auto parent = q::LogicalPath::root(0);
   for (std::uint32_t i = 0; i < 40; ++i) parent = parent.child(i);

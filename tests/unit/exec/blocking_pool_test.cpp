@@ -25,28 +25,35 @@ struct Job : BlockingJob {
   std::function<void()> work;
 };
 
-/// Keeps a thread of the pool busy until it is opened.
+template <class Condition>
+void wait_until(Condition condition) {
+  while (!condition()) std::this_thread::yield();
+}
+
+/// Keeps a thread of the pool busy until it is opened; its end waits for that thread to be out of it.
 class Gate {
  public:
   explicit Gate(BlockingPool& pool) : job_([this] { pass(); }) {
     EXPECT_TRUE(pool.submit(&job_));
     entered_.wait();
   }
+  ~Gate() {
+    wait_until([this] { return left_.load(); });
+  }
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
   void open() { open_.count_down(); }
 
  private:
   void pass() {
     entered_.count_down();
     open_.wait();
+    left_.store(true);
   }
   std::latch entered_{1}, open_{1};
+  std::atomic<bool> left_{false};
   Job job_;
 };
-
-template <class Condition>
-void wait_until(Condition condition) {
-  while (!condition()) std::this_thread::yield();
-}
 
 std::string own_thread_name() {
   char name[16] = {};
@@ -132,6 +139,7 @@ TEST(BlockingPool, AJobThatHasStartedCannotBeRemoved) {
   started.wait();
   EXPECT_FALSE(pool.try_remove(&job));
   release.count_down();
+  pool.stop();
 }
 
 TEST(BlockingPool, ARemovedJobMayBeSubmittedAgain) {

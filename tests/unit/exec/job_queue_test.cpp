@@ -34,6 +34,22 @@ TEST(JobQueue, WithdrawingForEverBehindAJobThatWaitsTakesBoundedMemory) {
   EXPECT_EQ(queue.slots(), 0u);
 }
 
+TEST(JobQueue, JobsThatMovedUpIntoGapsCanBeRemovedAndComeInOrder) {
+  JobQueue queue;
+  std::vector<BlockingJob> jobs(400);
+  for (BlockingJob& job : jobs) ASSERT_TRUE(queue.push(&job));
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    if (i % 10 == 0) continue;
+    ASSERT_TRUE(queue.remove(&jobs[i]));
+  }
+  ASSERT_LT(queue.slots(), jobs.size()) << "the gaps have been closed";
+  EXPECT_TRUE(queue.remove(&jobs[10]));
+  EXPECT_TRUE(queue.remove(&jobs[390]));
+  EXPECT_EQ(queue.pop(), &jobs[0]);
+  for (std::size_t i = 20; i < 390; i += 10) EXPECT_EQ(queue.pop(), &jobs[i]);
+  EXPECT_EQ(queue.pop(), nullptr);
+}
+
 RC_GTEST_PROP(JobQueue, AgreesWithAList, ()) {
   const auto operations = *rc::gen::resize(
       600, rc::gen::container<std::vector<std::uint32_t>>(rc::gen::arbitrary<std::uint32_t>()));

@@ -10,7 +10,7 @@
 
 namespace quiesce::detail {
 
-// ---- the call: f(context, arguments as rvalues of their decayed types, out of their UnsafeSend) -------------------
+// ---- the call: f(context, arguments as rvalues of their decayed types, out of their UnsafeSend) -
 
 template <class A>
 using received_t = unwrapped_t<std::decay_t<A>>;
@@ -19,7 +19,9 @@ template <class F, class Cx, class... Args>
 using raw_call_result_t = decltype(std::declval<F&>()(std::declval<Cx>(), std::declval<received_t<Args>>()...));
 
 template <class F, class Cx, class... Args>
-concept CallableAs = requires { typename raw_call_result_t<std::decay_t<F>, Cx, Args...>; };
+concept CallableAs = requires {
+  typename raw_call_result_t<std::decay_t<F>, Cx, Args...>;
+};
 
 struct NotCallable {};
 
@@ -28,7 +30,7 @@ struct call_result {
   using type = NotCallable;
 };
 template <class F, class Cx, class... Args>
-  requires CallableAs<F, Cx, Args...>
+requires CallableAs<F, Cx, Args...>
 struct call_result<F, Cx, Args...> {
   using type = raw_call_result_t<std::decay_t<F>, Cx, Args...>;
 };
@@ -36,19 +38,22 @@ template <class F, class Cx, class... Args>
 using call_result_t = typename call_result<F, Cx, Args...>::type;
 
 template <class F, class Cx, class Scope>
-concept CallableAsBody = requires(std::remove_reference_t<F>& f, Scope& scope) { f(std::declval<Cx>(), scope); };
+concept CallableAsBody = requires(std::remove_reference_t<F>& f, Scope& scope) {
+  f(std::declval<Cx>(), scope);
+};
 
 template <class F, class Cx, class Scope>
 struct body_result {
   using type = NotCallable;
 };
 template <class F, class Cx, class Scope>
-  requires CallableAsBody<F, Cx, Scope>
+requires CallableAsBody<F, Cx, Scope>
 struct body_result<F, Cx, Scope> {
-  using type = decltype(std::declval<std::remove_reference_t<F>&>()(std::declval<Cx>(), std::declval<Scope&>()));
+  using type =
+      decltype(std::declval<std::remove_reference_t<F>&>()(std::declval<Cx>(), std::declval<Scope&>()));
 };
 
-// ---- parameters: a coroutine that takes one by reference keeps a reference to what dies with the call -------------
+// ---- parameters: a coroutine that takes one by reference keeps a reference to what dies with the call
 
 template <class R, class... P>
 types<P...> parameters_of(R (*)(P...));
@@ -63,15 +68,16 @@ types<P...> parameters_of(R (F::*)(P...) const&);
 
 /// Only where there is one call operator and it is no template.
 template <class F>
-concept HasOneSignature =
-    is_function_pointer<F> || requires { parameters_of(&F::operator()); };
+concept HasOneSignature = is_function_pointer<F> || requires {
+  parameters_of(&F::operator());
+};
 
 template <class F>
 struct parameters {
   using type = decltype(parameters_of(&F::operator()));
 };
 template <class F>
-  requires is_function_pointer<F>
+requires is_function_pointer<F>
 struct parameters<F> {
   using type = decltype(parameters_of(std::declval<F>()));
 };
@@ -93,21 +99,24 @@ consteval bool by_value(types<A, As...>, types<>) {
   return true;  // Fewer parameters than arguments: not callable, which has a sentence of its own.
 }
 
-// A generic call operator has no signature to look at, but tells when it is asked for one: `auto` can be turned into a
-// pointer to member that takes a T, `const auto&` and `auto&&` cannot, only into one that takes a reference. Where
-// neither fits (an argument is converted), nothing is known and nothing refused.
+// A generic call operator has no signature to look at, but tells when it is asked for one: `auto` can be turned
+// into a pointer to member that takes a T, `const auto&` and `auto&&` cannot, only into one that takes a
+// reference. Where neither fits (an argument is converted), nothing is known and nothing refused.
 
 template <class F, class R, class... P>
-concept HasExactCall = requires { static_cast<R (F::*)(P...) const>(&F::operator()); } ||
-                       requires { static_cast<R (F::*)(P...)>(&F::operator()); } ||
-                       requires { static_cast<R (*)(P...)>(&F::operator()); };
+concept HasExactCall = requires {
+  static_cast<R (F::*)(P...) const>(&F::operator());
+}
+|| requires { static_cast<R (F::*)(P...)>(&F::operator()); }
+|| requires { static_cast<R (*)(P...)>(&F::operator()); };
 
 template <bool Replace, class T, class Ref>
 using replaced_t = std::conditional_t<Replace, Ref, T>;
 
 template <class F, class R, std::size_t I, std::size_t... J, class... P>
 consteval bool takes_reference_at(std::index_sequence<J...>, types<P...>) {
-  return HasExactCall<F, R, replaced_t<I == J, P, const P&>...> || HasExactCall<F, R, replaced_t<I == J, P, P&&>...>;
+  return HasExactCall<F, R, replaced_t<I == J, P, const P&>...> ||
+         HasExactCall<F, R, replaced_t<I == J, P, P&&>...>;
 }
 
 template <class F, class R, std::size_t... I, class... P>
@@ -138,7 +147,7 @@ consteval bool takes_by_value() {
 template <class F, class Cx, class... Args>
 concept TakesByValue = takes_by_value<std::decay_t<F>, Cx, Args...>();
 
-// ---- context: the first parameter --------------------------------------------------------------------------------
+// ---- context: the first parameter ---------------------------------------------------------------
 
 template <class Cx>
 consteval bool starts_with_context(types<>) {
@@ -163,7 +172,7 @@ consteval bool takes_context() {
 template <class F, class Cx>
 concept TakesContext = takes_context<std::decay_t<F>, Cx>();
 
-// ---- the result --------------------------------------------------------------------------------------------------
+// ---- the result ---------------------------------------------------------------------------------
 
 template <class R>
 struct task_parts {
@@ -188,8 +197,8 @@ template <class E>
 concept BecomesError = std::is_same_v<E, Error> || std::is_constructible_v<Error, E>;
 
 template <class R>
-concept sendable_result =
-    ReturnsTask<R> && Sendable<typename task_parts<R>::value_type> && Sendable<typename task_parts<R>::error_type> &&
-    MadeFromError<typename task_parts<R>::error_type> && BecomesError<typename task_parts<R>::error_type>;
+concept sendable_result = ReturnsTask<R> && Sendable<typename task_parts<R>::value_type> &&
+    Sendable<typename task_parts<R>::error_type> && MadeFromError<typename task_parts<R>::error_type> &&
+    BecomesError<typename task_parts<R>::error_type>;
 
 }  // namespace quiesce::detail

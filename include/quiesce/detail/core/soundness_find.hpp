@@ -3,11 +3,12 @@
 // Finds what makes a type unsound to send: the reason, and the type that holds it.
 //
 // 1. A user's decision (a specialisation of enable_sendable) ends the search; false is a reason of its own.
-// 2. `own_reason<T>` judges T alone. Most library types are known by their shape rather than by name, which spares their
-//    headers and catches their likes (boost::reference_wrapper, absl::AnyInvocable).
-// 3. `parts_of<T>` lists what T holds. The search goes through it depth first; a type that is being searched already
-//    counts as sound there, since its other parts decide.
-// 4. The result is `sound` or `fault<Owner, T>`: T is the culprit, Owner what holds it (`void` for the argument itself).
+// 2. `own_reason<T>` judges T alone. Most library types are known by their shape rather than by name, which
+//    spares their headers and catches their likes (boost::reference_wrapper, absl::AnyInvocable).
+// 3. `parts_of<T>` lists what T holds. The search goes through it depth first; a type that is being searched
+//    already counts as sound there, since its other parts decide.
+// 4. The result is `sound` or `fault<Owner, T>`: T is the culprit, Owner what holds it (`void` for the argument
+//    itself).
 
 #include <quiesce/detail/core/soundness_closure.hpp>
 #include <quiesce/detail/core/soundness_members.hpp>
@@ -42,13 +43,14 @@ enum class Unsound : unsigned char {
   Opaque,
 };
 
-// ---- shapes: T is a complete class type without cv --------------------------------------------------------------
+// ---- shapes: T is a complete class type without cv ----------------------------------------------
 
 template <class T>
 concept ReferenceWrapperLike = requires(T& t) {
   typename T::type;
   { t.get() } -> std::same_as<typename T::type&>;
-} && std::is_convertible_v<T, typename T::type&>;
+}
+&&std::is_convertible_v<T, typename T::type&>;
 
 template <class T>
 concept SpanLike = requires {
@@ -88,20 +90,24 @@ concept CoroutineHandleLike = requires(const T& t) {
 };
 
 template <class T>
-concept LockGuardLike = requires { typename T::mutex_type; };
+concept LockGuardLike = requires {
+  typename T::mutex_type;
+};
 
 template <class T>
 concept LockLike = requires(T& t) {
   t.lock();
   t.unlock();
   t.try_lock();
-} && !std::is_move_constructible_v<T>;
+}
+&&!std::is_move_constructible_v<T>;
 
 template <class T>
 concept AtomicLike = requires(const T& t) {
   t.is_lock_free();
   t.load();
-} && !std::is_copy_constructible_v<T>;
+}
+&&!std::is_copy_constructible_v<T>;
 
 /// Any class template over a function type: std::function, std::packaged_task and their kin.
 template <class T>
@@ -122,7 +128,9 @@ concept VariantLike = requires(const T& t) {
 };
 
 template <class T>
-concept TupleLike = requires { std::tuple_size<T>::value; };
+concept TupleLike = requires {
+  std::tuple_size<T>::value;
+};
 
 template <class T>
 inline constexpr bool is_string_view = false;
@@ -157,18 +165,19 @@ struct sync_by_rule {
   static constexpr bool value = false;
 };
 template <class T>
-  requires(std::is_class_v<T>)
-struct sync_by_rule<T> {
+requires(std::is_class_v<T>) struct sync_by_rule<T> {
   static constexpr bool value = LockLike<T> || AtomicLike<T>;
 };
 
-// ---- the reason of one type -------------------------------------------------------------------------------------
+// ---- the reason of one type ---------------------------------------------------------------------
 
 template <class T>
 inline constexpr bool decided_by_user = !std::is_same_v<decltype(enable_sendable<T>), const DecidedByRule<T>>;
 
 template <class T>
-concept Complete = requires { sizeof(T); };
+concept Complete = requires {
+  sizeof(T);
+};
 
 template <class T>
 consteval Unsound shared_reason() {
@@ -188,9 +197,7 @@ consteval bool opaque_aggregate() {
 
 template <class T>
 consteval Unsound class_reason() {
-  if constexpr (is_task<T>) {
-    return Unsound::TaskFrame;
-  } else if constexpr (ReferenceWrapperLike<T>) {
+  if constexpr (ReferenceWrapperLike<T>) {
     return Unsound::ReferenceWrapper;
   } else if constexpr (is_string_view<T>) {
     return Unsound::StringView;
@@ -232,6 +239,8 @@ consteval Unsound find_own_reason() {
     return Unsound::Opaque;
   } else if constexpr (!std::is_class_v<T>) {
     return Unsound::None;
+  } else if constexpr (is_task<T>) {
+    return Unsound::TaskFrame;
   } else if constexpr (!Complete<T>) {
     return Unsound::Opaque;
   } else if constexpr (std::is_empty_v<T>) {
@@ -244,7 +253,7 @@ consteval Unsound find_own_reason() {
 template <class T>
 inline constexpr Unsound own_reason = find_own_reason<std::remove_cv_t<T>>();
 
-// ---- what a type holds ------------------------------------------------------------------------------------------
+// ---- what a type holds --------------------------------------------------------------------------
 
 template <class... Lists>
 struct joined {
@@ -312,6 +321,8 @@ auto listed_parts() {
     return types<>{};
   } else if constexpr (SharedLike<T> || UniqueLike<T>) {
     return listed_pointee<T>();
+  } else if constexpr (TupleLike<T> && requires { typename T::value_type; }) {
+    return listed_value_type<T>();  // std::array, however long.
   } else if constexpr (TupleLike<T>) {
     return listed_elements<T>(std::make_index_sequence<std::tuple_size<T>::value>{});
   } else if constexpr (VariantLike<T> && requires { typename type_arguments<T>::type; }) {
@@ -327,17 +338,15 @@ struct parts {
   using type = types<>;
 };
 template <class T>
-  requires(std::is_class_v<T>)
-struct parts<T> {
+requires(std::is_class_v<T>) struct parts<T> {
   using type = decltype(listed_parts<T>());
 };
 template <class T>
-  requires(std::is_array_v<T>)
-struct parts<T> {
+requires(std::is_array_v<T>) struct parts<T> {
   using type = types<std::remove_all_extents_t<T>>;
 };
 
-// ---- the search -------------------------------------------------------------------------------------------------
+// ---- the search ---------------------------------------------------------------------------------
 
 struct sound {};
 template <class Owner, class T>

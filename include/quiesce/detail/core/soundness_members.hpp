@@ -47,6 +47,8 @@ struct AnyUnion {
   template <class U>
   requires(std::is_union_v<U>) operator U() const;
 };
+/// Converts to nothing: taken only by a member whose constructor takes whatever comes.
+struct Nothing {};
 
 template <std::size_t... I>
 using index_list = std::index_sequence<I...>;
@@ -94,7 +96,8 @@ consteval std::size_t initialisers_at() {
     return 1;
   } else if constexpr (!takes_braced<T>(indices<I>{}, indices<K>{}, indices<N - I - K>{})) {
     return initialisers_at<T, N, I, K + 1>();
-  } else if constexpr (takes_braced<T>(indices<I>{}, indices<K>{}, indices<(K > 1 ? N - I - K + 1 : N - I - K)>{})) {
+  } else if constexpr (takes_braced<T>(indices<I>{}, indices<K>{},
+                                       indices<(K > 1 ? N - I - K + 1 : N - I - K)>{})) {
     return 1;
   } else {
     return K;
@@ -110,9 +113,14 @@ consteval std::size_t members_from() {
   }
 }
 
+template <class T, std::size_t N, std::size_t I>
+consteval bool is_union_at() {
+  return takes_probe<T, AnyUnion>(indices<I>{}, indices<N - I - 1>{}) &&
+         !takes_probe<T, Nothing>(indices<I>{}, indices<N - I - 1>{});
+}
 template <class T, std::size_t N, std::size_t... I>
 consteval bool has_union(index_list<I...>) {
-  return (takes_probe<T, AnyUnion>(indices<I>{}, indices<N - I - 1>{}) || ...);
+  return (is_union_at<T, N, I>() || ...);
 }
 
 /// The number of members of the aggregate T when they can all be named in a structured binding, else

@@ -23,11 +23,11 @@
 //  4. commit_wait consumes a signal or sleeps on signals_ while it is 0. Units are nobody's in particular: each
 //  of the waiting
 //     threads may consume any signal, and the others' counts still fit.
-//  5. Leaving without a signal (cancel_wait, a passed deadline) takes one off waiters_. When that is 0,
-//  everyone who waits has
-//     been claimed: a signal is there or about to come, and the leaver consumes it instead (it waits for the
-//     notifier's next instruction if need be). Its notification is not lost: all others who wait are being
-//     woken too.
+//  5. Leaving without a signal (cancel_wait, a passed deadline) takes one off waiters_, or else consumes a signal, whichever is
+//     there. When neither is, all who wait have been claimed and a notifier is between the two steps of 3, so the leaver tries
+//     both again. It must not settle for waiting for a signal: a thread that prepares now may consume the one that was meant for
+//     it, and then its unit is back in waiters_. A signal that a leaver consumes is not lost: it leaves room for nobody else's
+//     unit, as all others who wait have been claimed, or have prepared since and looked.
 //
 // No wake-up is lost. The notifier publishes (P) and then reads waiters_ (L); the waiter adds to waiters_ (A)
 // and then looks (C); all four are seq_cst. If C misses P, then C precedes P in their total order, hence A < C
@@ -107,11 +107,13 @@ class EventCount {
     return false;
   }
 
-  /// True: left unclaimed. False: it had been claimed, and the signal is consumed.
+  /// True: left unclaimed. False: it had been claimed, and a signal is consumed.
   bool leave() noexcept {
-    if (take_waiter()) return true;
-    while (!take_signal()) (void)Platform::wait(signals_, 0);
-    return false;
+    for (std::uint32_t attempt = 0;; ++attempt) {
+      if (take_waiter()) return true;
+      if (take_signal()) return false;
+      Platform::back_off(attempt);
+    }
   }
 
   alignas(64) typename Platform::template atomic<std::uint32_t> waiters_{0};

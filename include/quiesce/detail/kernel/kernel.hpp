@@ -39,6 +39,7 @@ struct KernelConfig {
   Capabilities capabilities;
   std::shared_ptr<MetricsProvider> metrics;
   std::shared_ptr<LogSink> log;
+  std::optional<Duration> close_warning;  // a close that takes longer says what it waits for
   bool exact = false;  // Stepper, lab: budgets are counted step by step
 };
 
@@ -112,6 +113,8 @@ class Kernel {
   /// The caller won `take`: the record forgets a failure that nobody will join any more.
   void unlink_failed(TaskRecord& task) noexcept;
   static void drop_handle(TaskRecord& task) noexcept;
+  /// The blocking task's job is about to go: no canceller may look at it any more.
+  static void forget_job(TaskRecord& task) noexcept;
   static void drop_reference(TaskRecord& task) noexcept;
   /// Records a panic of the task: isolator, threshold (P3). The id is in the payload it returns.
   PanicPayload note_panic(TaskRecord& task, std::exception_ptr exception) noexcept;
@@ -125,6 +128,9 @@ class Kernel {
   /// A failure that no handle will show: policy, aggregation (R7).
   void report_failure(RegionRecord& region, const PolicyOps* policy, TaskId task, Outcome<> failure) noexcept;
   SpawnError refuse(RegionRef region) const;
+  void note_closing(RegionRecord& region) noexcept;
+  /// Logs what a close waits for: each task below, its wait, its region's path, its age (src/kernel/snapshot.cpp).
+  void warn_slow_close(RegionRef region) noexcept;
   std::expected<void, RegionError> add_finalizer(RegionRef region, std::unique_ptr<FinalizerNode> node);
 
   // ---- cancellation (src/kernel/cancel.cpp) ----

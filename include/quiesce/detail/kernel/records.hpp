@@ -117,7 +117,8 @@ struct alignas(64) TaskRecord {
   TaskRecord* member_next = nullptr;
   // The one leaf wait: the stepper's.
   void* wait_data = nullptr;
-  const struct LeafOps* wait_ops = nullptr;
+  std::atomic<const struct LeafOps*> wait_ops{nullptr};  // written by the stepper, read by snapshots
+  std::atomic<std::int64_t> wait_since{0};                // coarse; likewise
   std::uint8_t signal = 0;                // coro/promise.hpp
   bool torn = false;                      // a destructor threw while a frame was destroyed: `extra->torn` says what
   TimerEntry timer;
@@ -228,6 +229,8 @@ struct RegionRecord {
   RegionResult* result = nullptr;
   TimerEntry deadline_timer;  // both timers only post `timer_check`
   TimerEntry escalation_timer;
+  TimerEntry warning_timer;
+  bool warning_armed = false;
   bool deadline_armed = false;
   bool escalation_armed = false;
   bool held = false;  // a Stepper root's own live count

@@ -7,6 +7,4 @@ struct Mine {
 };
 q::Task<std::string, Mine> work(q::Cx);
 
-void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, work);
-}
+void test(q::Cx cx, q::Scope<>& scope) { (void)scope.spawn(cx, work); }

@@ -2,6 +2,8 @@
 #include "fake.hpp"
 
 void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, [](q::Cx, auto x, std::string) -> q::Task<int> { co_return x; }, 1, std::string("a"));
-  (void)scope.spawn(cx, [](q::Cx, auto x, double) -> q::Task<int> { co_return x; }, 1, 2);
+  (void)scope.spawn(
+      cx, [](q::Cx, auto x, std::string) -> q::Task<int> { co_return x; }, 1, std::string("a"));
+  (void)scope.spawn(
+      cx, [](q::Cx, auto x, double) -> q::Task<int> { co_return x; }, 1, 2);
 }

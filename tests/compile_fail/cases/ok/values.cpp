@@ -32,12 +32,14 @@ struct Tree {
 };
 
 void test(q::Cx cx, q::Scope<>& scope) {
-  (void)scope.spawn(cx, [](q::Cx, auto...) -> q::Task<> { co_return; }, 1, 2.5, true, Color::Red, nullptr, std::string("a"),
-                    std::vector<std::string>(2), std::map<int, std::string>(), std::optional<int>(1),
-                    std::variant<int, std::string>(), std::pair<int, std::string>(), std::tuple<int, std::string>(),
-                    std::array<int, 3>{}, std::expected<int, std::string>(1), std::chrono::seconds(1),
-                    std::filesystem::path("a"), std::thread::id(), std::exception_ptr(), std::error_code());
-  (void)scope.spawn(cx, [](q::Cx, auto...) -> q::Task<> { co_return; }, std::make_unique<int>(1), std::shared_ptr<const int>(),
-                    std::weak_ptr<const std::string>(), std::shared_ptr<std::atomic<int>>(),
-                    std::shared_ptr<std::mutex>(), &free_function, &Plain::id, Plain{}, Tree{}, [] { return 1; }, cx);
+  (void)scope.spawn(
+      cx, [](q::Cx, auto...) -> q::Task<> { co_return; }, 1, 2.5, true, Color::Red, nullptr, std::string("a"),
+      std::vector<std::string>(2), std::map<int, std::string>(), std::optional<int>(1),
+      std::variant<int, std::string>(), std::pair<int, std::string>(), std::tuple<int, std::string>(),
+      std::array<int, 3>{}, std::expected<int, std::string>(1), std::chrono::seconds(1),
+      std::filesystem::path("a"), std::thread::id(), std::exception_ptr(), std::error_code());
+  (void)scope.spawn(
+      cx, [](q::Cx, auto...) -> q::Task<> { co_return; }, std::make_unique<int>(1),
+      std::shared_ptr<const int>(), std::weak_ptr<const std::string>(), std::shared_ptr<std::atomic<int>>(),
+      std::shared_ptr<std::mutex>(), &free_function, &Plain::id, Plain{}, Tree{}, [] { return 1; }, cx);
 }

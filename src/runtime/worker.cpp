@@ -1,0 +1,350 @@
+#include "worker.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace quiesce::detail {
+namespace {
+
+constinit thread_local Worker* worker_of_thread = nullptr;
+
+std::int64_t steady_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+void raise_to(std::atomic<std::uint64_t>& maximum, std::uint64_t value) {
+  if (value > maximum.load(std::memory_order_relaxed)) maximum.store(value, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+Worker* this_worker() noexcept { return worker_of_thread; }
+
+// ---- the executor ----
+
+ProductionExecutor::ProductionExecutor(Config config)
+    : config_(std::move(config)),
+      started_ns_(steady_ns()),
+      idle_(config_.workers),
+      pool_(config_.blocking_min, config_.blocking_max, std::chrono::seconds(10), config_.name) {
+  workers_.reserve(config_.workers);
+  for (std::uint32_t i = 0; i < config_.workers; ++i) workers_.push_back(std::make_unique<Worker>(*this, i));
+}
+
+ProductionExecutor::~ProductionExecutor() { stop(); }
+
+void ProductionExecutor::start(Kernel& kernel) {
+  kernel_ = &kernel;
+  for (auto& worker : workers_) worker->start();
+}
+
+void ProductionExecutor::stop() noexcept {
+  pool_.stop();
+  stopping_.store(true, std::memory_order_seq_cst);
+  for (auto& worker : workers_) worker->unpark();
+  for (auto& worker : workers_) worker->join();
+}
+
+Time ProductionExecutor::now() const noexcept { return Time::from_nanos(steady_ns() - started_ns_); }
+
+std::uint32_t ProductionExecutor::current_worker() const noexcept {
+  Worker* worker = worker_of_thread;
+  return worker != nullptr && &worker->executor_ == this ? worker->index_ : no_worker;
+}
+
+void ProductionExecutor::wake_one() noexcept {
+  if (auto worker = idle_.claim_one()) workers_[*worker]->unpark();
+}
+
+void ProductionExecutor::schedule_local(TaskRecord& task, bool first) noexcept {
+  Worker* worker = worker_of_thread;
+  Worker& home = *workers_[task.home_worker];
+  if (worker == &home) {
+    if (first) {
+      home.local_.push_front(&task);
+    } else {
+      home.local_.push_back(&task);
+    }
+    return;
+  }
+  home.inbox_.push(&task);
+  if (idle_.claim(home.index_)) home.unpark();
+}
+
+void ProductionExecutor::schedule(TaskRecord& task, Lane lane, Origin origin) noexcept {
+  if (task.tier == TaskTier::Local) return schedule_local(task, lane == Lane::Cancel);
+  Worker* worker = worker_of_thread;
+  if (worker != nullptr && &worker->executor_ != this) worker = nullptr;
+  if (lane == Lane::Timed) {
+    std::scoped_lock hold(timed_lock_);
+    timed_.push(&task);
+    timed_size_.store(timed_.size(), std::memory_order_seq_cst);
+  } else if (worker == nullptr) {
+    (lane == Lane::Cancel ? injected_cancel_ : injected_).push(&task);
+  } else if (lane == Lane::Cancel) {
+    worker->push_own(worker->cancel_, task, injected_cancel_);
+  } else if (origin == Origin::Yield) {
+    worker->push_own(worker->ready_, task, injected_);
+  } else {
+    TaskRecord* displaced = worker->lifo_.exchange(&task, std::memory_order_acq_rel);
+    if (displaced == nullptr) return;  // protocol, 4
+    worker->push_own(worker->ready_, *displaced, injected_);
+  }
+  wake_one();
+}
+
+void ProductionExecutor::arm(TimerEntry& entry) noexcept {
+  Worker* worker = worker_of_thread;
+  if (worker == nullptr || &worker->executor_ != this) worker = workers_.front().get();
+  bool wake;
+  {
+    std::scoped_lock hold(worker->timer_lock_);
+    entry.home = static_cast<std::uint16_t>(worker->index_);
+    worker->wheel_.arm(entry);
+    worker->has_timers_.store(true, std::memory_order_relaxed);
+    wake = worker->sleeping_until_ != Time::zero() && entry.deadline < worker->sleeping_until_;
+    if (wake) worker->sleeping_until_ = entry.deadline;
+  }
+  if (wake) worker->unpark();
+}
+
+bool ProductionExecutor::disarm(TimerEntry& entry) noexcept {
+  Worker& worker = *workers_[entry.home];
+  std::scoped_lock hold(worker.timer_lock_);
+  return worker.wheel_.disarm(entry);
+}
+
+void ProductionExecutor::post(WorkItem& item) noexcept {
+  posted_.push(&item);
+  wake_one();
+}
+
+TaskRecord* ProductionExecutor::pop_timed() noexcept {
+  if (timed_size_.load(std::memory_order_seq_cst) == 0) return nullptr;
+  std::scoped_lock hold(timed_lock_);
+  TaskRecord* task = timed_.pop();
+  timed_size_.store(timed_.size(), std::memory_order_seq_cst);
+  return task;
+}
+
+// ---- a worker ----
+
+Worker::Worker(ProductionExecutor& executor, std::uint32_t index)
+    : executor_(executor), index_(index), victim_(index), watched_(executor.config_.workers, 0) {}
+
+void Worker::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::run() {
+  worker_of_thread = this;
+  const std::string name = (executor_.config_.name.substr(0, 10) + "-w" + std::to_string(index_)).substr(0, 15);
+  pthread_setname_np(pthread_self(), name.c_str());
+  for (;;) {
+    const std::uint64_t tick = counters_.dispatched.load(std::memory_order_relaxed);
+    if (tick % ProductionExecutor::clock_interval == 0) fire_timers(executor_.now());
+    while (WorkItem* item = executor_.posted_.pop()) {
+      item->posted.store(false, std::memory_order_seq_cst);
+      item->run(*item);
+    }
+    if (TaskRecord* task = next()) {
+      if (searching_) {
+        searching_ = false;
+        if (executor_.idle_.stop_searching()) executor_.wake_one();
+      }
+      step(*task);
+      continue;
+    }
+    if (executor_.stopping_.load(std::memory_order_seq_cst)) break;
+    park();
+  }
+  flush_polls();
+  worker_of_thread = nullptr;
+}
+
+void Worker::step(TaskRecord& task) {
+  count(counters_.dispatched);
+  executor_.kernel_->run_step(task);
+}
+
+void Worker::push_own(WorkDeque<TaskRecord>& lane, TaskRecord& task, Injector<TaskRecord>& overflow) {
+  while (!lane.push(&task)) {
+    TaskRecord* half[WorkDeque<TaskRecord>::half];
+    Injector<TaskRecord>::Batch batch;
+    const std::uint32_t taken = lane.take_half(half);
+    for (std::uint32_t i = 0; i < taken; ++i) batch.push_back(half[i]);
+    overflow.push_batch(std::move(batch));
+  }
+}
+
+/// H2, the order of lanes and its bounds.
+TaskRecord* Worker::next() {
+  const std::uint32_t limit = executor_.config_.cancel_streak_limit;
+  const std::uint64_t tick = counters_.dispatched.load(std::memory_order_relaxed);
+  if (tick % ProductionExecutor::injector_interval == 0) {
+    if (TaskRecord* task = executor_.injected_.pop()) {
+      count(counters_.injected);
+      cancel_streak_ = preferred_streak_ = 0;
+      return task;
+    }
+  }
+  if (cancel_streak_ < limit) {
+    TaskRecord* task = cancel_.pop_fifo();
+    if (task == nullptr) task = executor_.injected_cancel_.pop();
+    if (task != nullptr) {
+      count(counters_.cancel);
+      const bool others = lifo_.load(std::memory_order_relaxed) != nullptr || !ready_.empty() || !local_.empty() ||
+                          executor_.timed_size_.load(std::memory_order_relaxed) > 0;
+      cancel_streak_ = others ? cancel_streak_ + 1 : 0;
+      raise_to(counters_.cancel_streak_max, cancel_streak_);
+      return task;
+    }
+  }
+  const bool streak_was_full = cancel_streak_ >= limit;
+  cancel_streak_ = 0;
+  if (TaskRecord* task = preferred_lanes()) return task;
+  if (TaskRecord* task = ready_lanes()) return task;
+  if (streak_was_full) return next();  // nothing else was enabled after all
+  return search();
+}
+
+/// Timed and LIFO, as long as the ready queues do not wait for too long.
+TaskRecord* Worker::preferred_lanes() {
+  if (preferred_streak_ >= executor_.config_.cancel_streak_limit) {
+    preferred_streak_ = 0;
+    if (TaskRecord* task = own_ready()) return task;
+    if (TaskRecord* task = executor_.injected_.pop()) return count(counters_.injected), task;
+  }
+  TaskRecord* task = executor_.pop_timed();
+  if (task != nullptr) {
+    count(counters_.timed);
+  } else if (lifo_.load(std::memory_order_relaxed) != nullptr) {
+    task = lifo_.exchange(nullptr, std::memory_order_acq_rel);
+    if (task != nullptr) count(counters_.lifo);
+  }
+  if (task == nullptr) return nullptr;
+  preferred_streak_ = !ready_.empty() || !local_.empty() || !inbox_.empty() || !executor_.injected_.empty() ? preferred_streak_ + 1 : 0;
+  raise_to(counters_.preferred_streak_max, preferred_streak_);
+  return task;
+}
+
+/// Local and ready by turns: neither starves the other.
+TaskRecord* Worker::own_ready() {
+  local_.splice_back(inbox_.pop_batch(ProductionExecutor::batch_max));
+  local_turn_ = !local_turn_;
+  for (int attempt = 0; attempt < 2; ++attempt, local_turn_ = !local_turn_) {
+    if (local_turn_) {
+      if (TaskRecord* task = local_.pop_front()) return count(counters_.local), task;
+    } else if (TaskRecord* task = ready_.pop_fifo()) {
+      return count(counters_.ready), task;
+    }
+  }
+  return nullptr;
+}
+
+TaskRecord* Worker::ready_lanes() {
+  preferred_streak_ = 0;
+  if (TaskRecord* task = own_ready()) return task;
+  auto batch = executor_.injected_.pop_batch(std::min<std::size_t>(ProductionExecutor::batch_max,
+                                                                   executor_.injected_.size() / executor_.worker_count() + 1));
+  TaskRecord* first = batch.pop_front();
+  while (TaskRecord* more = batch.pop_front()) push_own(ready_, *more, executor_.injected_);
+  if (first != nullptr) {
+    count(counters_.injected);
+    if (!ready_.empty()) executor_.wake_one();
+  }
+  return first;
+}
+
+TaskRecord* Worker::search() {
+  if (executor_.worker_count() == 1) return nullptr;
+  if (!searching_) searching_ = executor_.idle_.try_become_searcher();
+  if (!searching_) return nullptr;
+  for (std::uint32_t i = 1; i < executor_.worker_count(); ++i) {
+    victim_ = (victim_ + 1) % executor_.worker_count();
+    if (victim_ == index_) victim_ = (victim_ + 1) % executor_.worker_count();
+    Worker& victim = *executor_.workers_[victim_];
+    TaskRecord* task = victim.cancel_.steal();
+    if (task == nullptr) task = victim.ready_.steal();
+    if (task != nullptr) return count(counters_.stolen), task;
+  }
+  return nullptr;
+}
+
+/// Looks for a worker that is still in the step it was in at the last look: takes its LIFO slot and its due timers (protocol, 4).
+bool Worker::take_over_stuck() {
+  bool found = false;
+  Time now = executor_.now();
+  for (auto& other : executor_.workers_) {
+    if (other.get() == this) continue;
+    const std::uint64_t seen = other->counters_.dispatched.load(std::memory_order_relaxed);
+    const bool stuck = watched_[other->index_] == seen;
+    watched_[other->index_] = seen;
+    if (!stuck) continue;
+    if (other->has_timers_.load(std::memory_order_relaxed)) other->fire_timers(now);
+    if (other->lifo_.load(std::memory_order_relaxed) == nullptr) continue;
+    if (TaskRecord* task = other->lifo_.exchange(nullptr, std::memory_order_acq_rel)) {
+      push_own(ready_, *task, executor_.injected_);
+      found = true;
+    }
+  }
+  return found;
+}
+
+bool Worker::anything_visible() const {
+  if (executor_.stopping_.load(std::memory_order_seq_cst)) return true;
+  if (!executor_.injected_.empty() || !executor_.injected_cancel_.empty() || !executor_.posted_.empty() || !inbox_.empty()) return true;
+  if (executor_.timed_size_.load(std::memory_order_seq_cst) > 0) return true;
+  return std::any_of(executor_.workers_.begin(), executor_.workers_.end(),
+                     [](const auto& worker) { return !worker->ready_.empty() || !worker->cancel_.empty(); });
+}
+
+void Worker::park() {
+  flush_polls();
+  if (searching_) {
+    searching_ = false;
+    (void)executor_.idle_.stop_searching();
+  }
+  executor_.idle_.prepare_park(index_);
+  if (!anything_visible()) {
+    std::optional<Time> until;
+    {
+      std::scoped_lock hold(timer_lock_);
+      until = wheel_.next_deadline();
+      sleeping_until_ = until ? *until : Time::max();
+    }
+    // Somebody works: look up now and then, whether it is stuck in a long step (protocol, 4).
+    const bool watch = executor_.idle_.parked() < executor_.worker_count();
+    if (watch) {
+      Time look = executor_.now() + Duration(ProductionExecutor::watch_interval_ns);
+      until = until ? std::min(*until, look) : look;
+    }
+    count(counters_.parked);
+    std::optional<std::int64_t> deadline_ns;
+    if (until) deadline_ns = until->nanos() + executor_.started_ns_;
+    parker_.park(deadline_ns);
+    {
+      std::scoped_lock hold(timer_lock_);
+      sleeping_until_ = Time::zero();
+    }
+    fire_timers(executor_.now());
+    if (watch) take_over_stuck();
+  }
+  searching_ = executor_.idle_.finish_park(index_) == Woken::AsSearcher;
+}
+
+void Worker::fire_timers(Time now) {
+  executor_.coarse_now_.store(now.nanos(), std::memory_order_relaxed);
+  if (!has_timers_.load(std::memory_order_relaxed)) return;
+  std::scoped_lock hold(timer_lock_);
+  wheel_.advance(now, [](TimerEntry& entry) { entry.fire(entry); });
+  if (wheel_.empty()) has_timers_.store(false, std::memory_order_relaxed);
+}
+
+}  // namespace quiesce::detail

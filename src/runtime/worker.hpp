@@ -1,0 +1,151 @@
+#pragma once
+// The production executor: workers, their lanes, stealing, parking and timers (architecture.md, "Production executor").
+//
+//  1. A runnable task is in exactly one place: a worker's LIFO slot, its ready, cancel or local queue, the shared timed lane, or one
+//     of the two injectors. Whoever takes it out steps it once.
+//  2. Order of a worker's look: cancel, timed, ready (LIFO slot, own queue, injector, others' queues). Bounds (H2): after
+//     `cancel_streak_limit` cancel dispatches in a row one timed or ready task goes first if there is one; after as many timed or
+//     LIFO dispatches in a row one from the ready queues; every 61st dispatch looks at the injector first.
+//  3. A worker with nothing to do searches (at most half of them at a time), then parks in the idle set with its timers' next
+//     deadline. Whoever makes work visible to all claims one parked worker, unless one is searching (exec/idle_set.hpp).
+//  4. The LIFO slot announces itself to nobody: its owner takes it next. An owner that stays in one step for long is found by
+//     parked workers, who look up every `watch_interval` while another works, and take the slot and the due timers over.
+//  5. Timers: a wheel a worker, under its own lock. Foreign threads use worker 0's. An arm that comes before the deadline its
+//     worker sleeps until wakes it.
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "quiesce/detail/exec/blocking_pool.hpp"
+#include "quiesce/detail/exec/deque.hpp"
+#include "quiesce/detail/exec/idle_set.hpp"
+#include "quiesce/detail/exec/injector.hpp"
+#include "quiesce/detail/exec/intrusive_queue.hpp"
+#include "quiesce/detail/exec/parker.hpp"
+#include "quiesce/detail/exec/timed_heap.hpp"
+#include "quiesce/detail/exec/timer_wheel.hpp"
+#include "quiesce/detail/kernel/kernel.hpp"
+
+namespace quiesce::detail {
+
+/// What a worker has done: written by it, read by anyone.
+struct WorkerCounters {
+  std::atomic<std::uint64_t> dispatched{0}, cancel{0}, timed{0}, lifo{0}, ready{0}, local{0}, injected{0}, stolen{0}, parked{0};
+  /// The longest run of cancel dispatches while a timed or ready task of this worker was enabled (H2).
+  std::atomic<std::uint64_t> cancel_streak_max{0};
+  /// The longest run of timed or LIFO dispatches while its ready queue held a task.
+  std::atomic<std::uint64_t> preferred_streak_max{0};
+};
+
+class ProductionExecutor;
+
+class Worker {
+ public:
+  Worker(ProductionExecutor& executor, std::uint32_t index);
+  void start();
+  void join();
+  void unpark() { parker_.unpark(); }
+
+ private:
+  friend ProductionExecutor;
+  void run();
+  TaskRecord* next();
+  TaskRecord* preferred_lanes();
+  TaskRecord* ready_lanes();
+  TaskRecord* own_ready();
+  TaskRecord* search();
+  bool take_over_stuck();
+  void park();
+  bool anything_visible() const;
+  void fire_timers(Time now);
+  void push_own(WorkDeque<TaskRecord>& lane, TaskRecord& task, Injector<TaskRecord>& overflow);
+  void step(TaskRecord& task);
+  static void count(std::atomic<std::uint64_t>& counter) {
+    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+
+  ProductionExecutor& executor_;
+  const std::uint32_t index_;
+  std::thread thread_;
+  Parker<> parker_;
+  WorkDeque<TaskRecord> ready_, cancel_;
+  alignas(64) std::atomic<TaskRecord*> lifo_{nullptr};
+  IntrusiveQueue<TaskRecord, &TaskRecord::queue_next> local_;
+  Injector<TaskRecord> inbox_;  // local tasks woken by others
+  alignas(64) SpinLock<> timer_lock_;
+  TimerWheel wheel_;              // under timer_lock_
+  Time sleeping_until_;           // under timer_lock_; Time::zero() while awake
+  std::atomic<bool> has_timers_{false};
+  bool searching_ = false;
+  bool local_turn_ = false;
+  std::uint32_t cancel_streak_ = 0, preferred_streak_ = 0;
+  std::uint32_t victim_ = 0;
+  std::vector<std::uint64_t> watched_;  // others' dispatch counts at the last look
+  WorkerCounters counters_;
+};
+
+class ProductionExecutor final : public Executor {
+ public:
+  struct Config {
+    std::uint32_t workers = 1;
+    std::uint32_t blocking_min = 0, blocking_max = 512;
+    std::uint32_t cancel_streak_limit = 16;
+    std::string name = "quiesce";
+  };
+  explicit ProductionExecutor(Config config);
+  ~ProductionExecutor() override;
+
+  void start(Kernel& kernel);
+  /// No task is left: joins every thread.
+  void stop() noexcept;
+
+  void schedule(TaskRecord& task, Lane lane, Origin origin) noexcept override;
+  void arm(TimerEntry& entry) noexcept override;
+  bool disarm(TimerEntry& entry) noexcept override;
+  void post(WorkItem& item) noexcept override;
+  bool submit_blocking(BlockingJob& job) noexcept override { return pool_.submit(&job); }
+  bool withdraw_blocking(BlockingJob& job) noexcept override { return pool_.try_remove(&job); }
+  std::uint32_t current_worker() const noexcept override;
+  Time now() const noexcept override;
+  Time coarse_now() const noexcept override { return Time::from_nanos(coarse_now_.load(std::memory_order_relaxed)); }
+
+  const Config& config() const { return config_; }
+  const BlockingPool& pool() const { return pool_; }
+  std::uint32_t worker_count() const { return static_cast<std::uint32_t>(workers_.size()); }
+  const WorkerCounters& counters(std::uint32_t worker) const { return workers_[worker]->counters_; }
+
+ private:
+  friend Worker;
+  struct KeyOf {
+    TimedKey operator()(const TaskRecord& task) const { return {task.deadline->nanos(), task.logical.value}; }
+  };
+  static constexpr std::uint32_t injector_interval = 61, clock_interval = 16, batch_max = 64;
+  static constexpr std::int64_t watch_interval_ns = 5'000'000;
+
+  void schedule_local(TaskRecord& task, bool first) noexcept;
+  void wake_one() noexcept;
+  TaskRecord* pop_timed() noexcept;
+
+  Config config_;
+  Kernel* kernel_ = nullptr;
+  const std::int64_t started_ns_;
+  std::atomic<std::int64_t> coarse_now_{0};
+  std::atomic<bool> stopping_{false};
+  std::vector<std::unique_ptr<Worker>> workers_;
+  IdleSet<> idle_;
+  Injector<TaskRecord> injected_, injected_cancel_;
+  Injector<WorkItem, RealPlatform, &WorkItem::next> posted_;
+  alignas(64) SpinLock<> timed_lock_;
+  TimedHeap<TaskRecord, KeyOf> timed_;           // under timed_lock_
+  std::atomic<std::size_t> timed_size_{0};
+  BlockingPool pool_;
+};
+
+/// The worker that runs on this thread, of whatever runtime, or nullptr.
+Worker* this_worker() noexcept;
+
+}  // namespace quiesce::detail

@@ -1,0 +1,78 @@
+#include "quiesce/handle.hpp"
+
+#include "quiesce/detail/kernel/kernel.hpp"
+
+namespace quiesce::detail {
+namespace {
+
+LeafNext finish_join(TaskRecord& joiner, void* data, TaskWord before) noexcept {
+  auto& wait = *static_cast<JoinWait*>(data);
+  if (before.has(TaskWord::by_request_bit)) {
+    wait.target->word.apply([](TaskWord w) { return task_word::retract_joiner(w); });
+    if (!wait.observed) return LeafNext::EndCancelled;
+    wait.refused = Outcome<>::cancelled(*joiner.kernel->reason_of(joiner));
+  }
+  return wait.settle(wait, joiner) ? LeafNext::Ended : LeafNext::Resume;
+}
+
+constexpr LeafOps join_wait{finish_join, "join", true};
+
+}  // namespace
+
+// A joiner is a value in the joined task's record, announced by its word. Store, then announce: the announcement releases the
+// value to the completion, which reads it after its own transition of the same word; when the task is done already the
+// announcement fails and nothing sleeps.
+bool JoinWait::start(PromiseBase& self) noexcept {
+  TaskRecord& task = *self.task;
+  std::optional<Error> misuse;
+  if (target == nullptr) {
+    misuse = Error(ErrorCode::PolledAfterCompletion, "join of a handle that was moved from");
+  } else if (target == &task) {
+    misuse = Error(ErrorCode::InvalidArgument, "task " + task.path.to_string() + " waits for itself: it would never end");
+  } else if (cx.task != &task || !cx.alive()) {
+    misuse = own_context_error(cx, "join");
+  }
+  auto answer_now = [&] {  // false: resume at once
+    if (!settle(*this, task)) return false;
+    signal(task, Signal::Ended);
+    return true;
+  };
+  if (misuse) {
+    refused = Outcome<>::err(std::move(*misuse));
+    return answer_now();
+  }
+  if (target->word.load().done()) return answer_now();
+  if (!begin_wait(task, join_wait, this)) {
+    if (!observed || task.word.load().escalated()) {
+      refuse(task);
+      return true;
+    }
+    task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });
+    refused = Outcome<>::cancelled(*task.kernel->reason_of(task));
+    return answer_now();
+  }
+  target->joiner.store(waiter_of(task).packed, std::memory_order_release);
+  if (target->word.apply([](TaskWord w) { return task_word::announce_joiner(w); })) return true;
+  abandon_wait(task);
+  return answer_now();
+}
+
+bool JoinWait::take() noexcept {
+  if (!target->word.apply([](TaskWord w) { return task_word::take(w); })) return false;
+  target->kernel->unlink_failed(*target);
+  return true;
+}
+
+void release_handle(TaskRecord& task) noexcept { Kernel::drop_handle(task); }
+void request_task(TaskRecord& task, const CancelReason& reason) noexcept {
+  if (!task.word.load().done()) task.kernel->cancel_task(task, reason);
+}
+
+Error taken_before(TaskRecord& task) {
+  return Error(ErrorCode::PolledAfterCompletion,
+               "the result of task " + task.path.to_string() +
+                   " was taken before: by an earlier join, or by its region, which took the unjoined failure when it closed")
+      .with_context("task", to_string(task.id()));
+}
+
+}  // namespace quiesce::detail
