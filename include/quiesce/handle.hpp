@@ -115,6 +115,7 @@ class [[nodiscard]] Join {
   };
   Observed outcome() const { return Observed(*this); }
   Join(detail::CxCore cx, detail::TaskRecord* target) : cx_(cx), target_(target) {}
+  const detail::CxCore& detail_cx() const noexcept { return cx_; }
 
  private:
   friend quiesce_awaiter;

@@ -93,7 +93,8 @@ bool finish_wait(TaskRecord& task) noexcept {
 
 /// P3: a task that has not begun in a region with too many panics does not begin.
 bool skip_first_step(TaskRecord& task) noexcept {
-  if (task.steps.load(std::memory_order_relaxed) != 1 || task.role == TaskRole::Finalizer) return false;
+  if (task.steps.load(std::memory_order_relaxed) != 1) return false;
+  if (task.role == TaskRole::Finalizer || task.role == TaskRole::Driver) return false;
   std::optional<SkipReason> skip = task.kernel->isolator().should_skip(task.region->id());
   if (!skip) return false;
   PromiseBase& root = leaf_of(task);
@@ -187,7 +188,8 @@ void abandon_wait(TaskRecord& task) noexcept {
 }
 
 bool bears_request(const TaskRecord& task) noexcept {
-  return task.word.load().requested() || task.region->word.load().cancelled();
+  if (task.word.load().requested()) return true;
+  return task.role != TaskRole::Driver && task.region->word.load().cancelled();
 }
 
 Error as_child_error(const CancelReason& reason) {

@@ -169,7 +169,7 @@ StepEnd Kernel::run_step(TaskRecord& task) noexcept {
   RegionRecord& region = *task.region;
   task.steps.store(task.steps.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   task.cooperative_left = config_.poll_budget;
-  if (region.quota != nullptr && task.role != TaskRole::Runner) count_polls(region, 1);
+  if (region.quota != nullptr && task.role != TaskRole::Runner && task.role != TaskRole::Driver) count_polls(region, 1);
   if (started.before.masked() && task.extra.load(std::memory_order_relaxed) != nullptr) count_masked_step(task);
   TaskRecord* outer = running_task;
   running_task = &task;
@@ -184,6 +184,10 @@ StepEnd Kernel::run_step(TaskRecord& task) noexcept {
 }
 
 void Kernel::complete(TaskRecord& task) noexcept {
+  if (task.role == TaskRole::Driver) {  // in no count or list; the Stepper takes its result
+    task.word.apply([](TaskWord w) { return task_word::complete(w); });
+    return;
+  }
   RegionRecord& region = *task.region;
   const OutcomeKind kind = task.result_ops->kind(task);
   count_shards_[task.shard].tasks_completed.fetch_add(1, std::memory_order_relaxed);

@@ -70,6 +70,7 @@ std::optional<Error> own_context_error(CxCore cx, const char* what) {
   if (!cx.alive()) return stale(cx, what);
   TaskRecord* running = current_task();
   if (running == cx.task) return std::nullopt;
+  if (running == nullptr && cx.task->role == TaskRole::Driver) return std::nullopt;  // it speaks for code outside any task
   std::string who = running == nullptr ? "code outside any task" : "task " + running->path.to_string();
   return Error(ErrorCode::ForeignContext, std::string("Cx::") + what + ": " + who + " used the context of task " + describe(cx) +
                                               "; a task may suspend, mask, acknowledge and draw only through its own context")
