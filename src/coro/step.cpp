@@ -77,10 +77,9 @@ bool settle(TaskRecord& task) noexcept {
   }
 }
 
-/// The wait is over: detach what did not win. False: the coroutine has ended Cancelled there.
-bool finish_wait(TaskRecord& task) noexcept {
+/// The wait is over: detach what did not win. `before`: the word at the disarm. False: the coroutine has ended there.
+bool finish_wait(TaskRecord& task, TaskWord before) noexcept {
   const LeafOps& ops = *task.wait_ops.load(std::memory_order_relaxed);
-  TaskWord before = task.word.apply([](TaskWord w) { return task_word::disarm(w); }).before;
   task.wait_ops.store(nullptr, std::memory_order_relaxed);
   LeafNext next = ops.finish(task, task.wait_data, before);
   task.wait_data = nullptr;
@@ -89,6 +88,10 @@ bool finish_wait(TaskRecord& task) noexcept {
   if (next == LeafNext::Ended) return false;
   end_cancelled(task, leaf_of(task));
   return false;
+}
+
+TaskWord disarm(TaskRecord& task) noexcept {
+  return task.word.apply([](TaskWord w) { return task_word::disarm(w); }).before;
 }
 
 /// P3: a task that has not begun in a region with too many panics does not begin.
@@ -200,12 +203,12 @@ Error as_child_error(const CancelReason& reason) {
 
 StepEnd coroutine_step(TaskRecord& task) noexcept {
   if (skip_first_step(task) && !settle(task)) return StepEnd::Done;
-  if (task.wait_ops.load(std::memory_order_relaxed) != nullptr && !finish_wait(task) && !settle(task)) return StepEnd::Done;
+  if (task.wait_ops.load(std::memory_order_relaxed) != nullptr && !finish_wait(task, task.resumed_by) && !settle(task)) return StepEnd::Done;
   for (;;) {
     signal(task, Signal::None);
     leaf_of(task).handle().resume();
     if (task.torn && static_cast<Signal>(task.signal) != Signal::Ended) {
-      if (static_cast<Signal>(task.signal) == Signal::Wait) finish_wait(task);
+      if (static_cast<Signal>(task.signal) == Signal::Wait) finish_wait(task, disarm(task));
       if (!settle(task)) return StepEnd::Done;
       continue;
     }
@@ -221,7 +224,7 @@ StepEnd coroutine_step(TaskRecord& task) noexcept {
       case Signal::Yield: return StepEnd::Yielded;
       case Signal::Wait:
         if (task.word.apply([](TaskWord w) { return task_word::commit(w); })) return StepEnd::Suspended;
-        if (!finish_wait(task) && !settle(task)) return StepEnd::Done;
+        if (!finish_wait(task, disarm(task)) && !settle(task)) return StepEnd::Done;
         break;
       case Signal::None:
         QUIESCE_ASSERT(false, "a coroutine of the library suspended without saying why");

@@ -54,23 +54,30 @@ TimerWheel::TimerWheel(std::uint32_t tick_shift, bool exact) noexcept : tick_shi
 }
 
 void TimerWheel::collect_expired(Time now) noexcept {
+  if (now.nanos() > 0) target_ = std::max(target_, static_cast<std::uint64_t>(now.nanos()) >> tick_shift_);
+  if (lists_[overdue_list] == nullptr) return;
   append_all(detach_list(overdue_list), expired_list);
-  const std::uint64_t target = now.nanos() <= 0 ? 0 : static_cast<std::uint64_t>(now.nanos()) >> tick_shift_;
-  while (present_ < target) {
-    const std::optional<Event> event = next_event();
-    if (!event || event->tick > target) break;
-    TimerEntry* ring = detach_list(event->list);
-    present_ = event->tick;
-    if (event->list < slots_per_level) {
-      append_all(ring, expired_list);
-    } else {
-      replace_all(ring);
-      // Placing found those that expire on this very tick overdue.
-      append_all(detach_list(overdue_list), expired_list);
-    }
-  }
-  present_ = std::max(present_, target);
   if (exact_) sort_expired();
+}
+
+/// Moves the present on to the next occupied slot and empties that; false when the target comes first. Collecting tick by tick
+/// keeps what is about to be handed out in the cache; sorting tick by tick is sorting the whole, as ticks order deadlines.
+bool TimerWheel::reach_next_event() noexcept {
+  if (present_ == target_) return false;
+  const std::optional<Event> event = next_event();
+  if (!event || event->tick > target_) {
+    present_ = target_;
+    return false;
+  }
+  present_ = event->tick;
+  TimerEntry* ring = detach_list(event->list);
+  if (event->list < slots_per_level) {
+    append_all(ring, expired_list);
+  } else {
+    replace_all(ring);
+  }
+  if (exact_) sort_expired();
+  return true;
 }
 
 std::optional<Time> TimerWheel::next_deadline() const noexcept {
@@ -138,7 +145,7 @@ void TimerWheel::replace_all(TimerEntry* ring) noexcept {
   ring->prev->next = nullptr;
   while (ring != nullptr) {
     TimerEntry* next = ring->next;
-    place(*ring);
+    place(*ring, expired_list);
     ring = next;
   }
 }

@@ -16,7 +16,7 @@ struct FinalizerRunner {
 
   static StepEnd step(TaskRecord& self) noexcept {
     FinalizerRunner runner{self, *self.region, *self.kernel};
-    if (self.wait_data != nullptr) runner.reap_async();
+    if (self.wait_data != nullptr) runner.reap_async();  // start_step has disarmed the wait
     while (FinalizerNode* node = runner.pop()) {
       if (node->async) {
         if (runner.start_async(node)) return StepEnd::Suspended;
@@ -74,12 +74,12 @@ struct FinalizerRunner {
     kernel.start_mask_budget(*task);
     kernel.publish(*task);
     if (self.word.apply([](TaskWord w) { return task_word::commit(w); })) return true;
+    self.word.apply([](TaskWord w) { return task_word::disarm(w); });
     reap_async();  // it has ended already
     return false;
   }
 
   void reap_async() noexcept {
-    self.word.apply([](TaskWord w) { return task_word::disarm(w); });
     auto* task = static_cast<TaskRecord*>(self.wait_data);
     self.wait_data = nullptr;
     if (task->result_ops->kind(*task) == OutcomeKind::Err) {

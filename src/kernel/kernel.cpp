@@ -106,6 +106,11 @@ PanicPayload Kernel::note_panic(TaskRecord& task, std::exception_ptr exception) 
     std::scoped_lock hold(mutex_);
     if (unisolated_ == nullptr) unisolated_ = exception;
   }
+  if (task.role == TaskRole::Driver) {  // counts in no region
+    panics_.fetch_add(1, std::memory_order_relaxed);
+    PanicLocation place(PanicLocation::TaskExecution{task.id(), RegionId{}, task.steps.load(std::memory_order_relaxed)});
+    return panic_to_payload(isolator_->record(place, std::move(exception), task.path.to_string()));
+  }
   return note_panic(*task.region,
                     PanicLocation(PanicLocation::TaskExecution{task.id(), region, task.steps.load(std::memory_order_relaxed)}),
                     std::move(exception));

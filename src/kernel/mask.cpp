@@ -74,13 +74,19 @@ void Kernel::leave_mask(TaskRecord& task) noexcept {
   TaskExtra& rare = *task.extra.load(std::memory_order_relaxed);
   if (--rare.mask_depth > 0) return;
   task.word.apply([](TaskWord w) { return task_word::unmask(w); });
+  stop_mask_timer(task);
+  rare.mask_counting = false;
+}
+
+void Kernel::stop_mask_timer(TaskRecord& task) noexcept {
+  TaskExtra* rare = task.extra.load(std::memory_order_acquire);
+  if (rare == nullptr) return;
   bool armed = false;
   {
-    std::scoped_lock hold(rare.lock);
-    std::swap(armed, rare.mask_timer_armed);
+    std::scoped_lock hold(rare->lock);
+    std::swap(armed, rare->mask_timer_armed);
   }
-  if (armed) executor_->disarm(rare.mask_timer);
-  rare.mask_counting = false;
+  if (armed) executor_->disarm(rare->mask_timer);
 }
 
 // The time of a mask's budget runs from the request or the outermost mask, whichever is later. Any thread.

@@ -64,7 +64,10 @@ std::string json_of(const RegionSnapshot& region) {
       quoted(to_string(region.id)), quoted(region.path), quoted(to_string(region.state)), region.depth, region.live, region.owed,
       region.finalizers, region.obligations, region.age.count(),
       region.cancel_reason ? quoted(to_string(*region.cancel_reason)) : "null");
-  for (std::size_t i = 0; i < region.tasks.size(); ++i) out += (i == 0 ? "" : ",") + json_of(region.tasks[i]);
+  for (std::size_t i = 0; i < region.tasks.size(); ++i) {
+    if (i != 0) out += ',';
+    out += json_of(region.tasks[i]);
+  }
   return out + "]}";
 }
 
@@ -112,7 +115,10 @@ std::string Snapshot::text() const {
 
 std::string Snapshot::json() const {
   std::string out = "{\"regions\":[";
-  for (std::size_t i = 0; i < regions.size(); ++i) out += (i == 0 ? "" : ",") + json_of(regions[i]);
+  for (std::size_t i = 0; i < regions.size(); ++i) {
+    if (i != 0) out += ',';
+    out += json_of(regions[i]);
+  }
   return out + "]}";
 }
 

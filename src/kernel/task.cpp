@@ -11,9 +11,18 @@ namespace {
 
 constinit thread_local TaskRecord* running_task = nullptr;
 
-LogicalPath logical_path(TaskRecord* parent, RegionRecord& region) {
-  if (parent == nullptr) return region.path.child(0);
-  return parent->path.child(parent->ordinals.fetch_add(1, std::memory_order_relaxed));
+/// The next ordinal of a parent: its own steps need no read-modify-write.
+std::uint32_t next_ordinal(TaskRecord& parent) {
+  if (running_task != &parent) return parent.ordinals.fetch_add(1, std::memory_order_relaxed);
+  std::uint32_t ordinal = parent.ordinals.load(std::memory_order_relaxed);
+  parent.ordinals.store(ordinal + 1, std::memory_order_relaxed);
+  return ordinal;
+}
+
+void name_child(TaskRecord& task, TaskRecord* parent, RegionRecord& region) {
+  const std::uint32_t ordinal = parent == nullptr ? 0 : next_ordinal(*parent);
+  task.path = parent == nullptr ? region.path.child(ordinal) : parent->path.child(ordinal);
+  task.logical = child(parent == nullptr ? region.logical : parent->logical, ordinal);
 }
 
 void forget_rare(TaskRecord& task) noexcept {
@@ -88,17 +97,15 @@ std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
   task->wait_data = nullptr;
   task->wait_ops.store(nullptr, std::memory_order_relaxed);
   task->torn = false;
-  task->path = logical_path(birth.parent, region);
-  task->logical = task->path.id();
+  name_child(*task, birth.parent, region);
   task->ordinals.store(0, std::memory_order_relaxed);
   task->draws = 0;
   task->steps.store(0, std::memory_order_relaxed);
   task->cooperative_left = config_.poll_budget;
   task->created_at = executor_->coarse_now();
   task->result_ops = nullptr;
-  TaskStep born = task->word.apply([](TaskWord w) { return task_word::birth(w); });
+  TaskStep born = task->word.apply_alone([&](TaskWord w) { return task_word::birth(w, birth.has_handle); });
   QUIESCE_ASSERT(born.made, "a record from the free stock is Free");
-  if (!birth.has_handle) task->word.apply([](TaskWord w) { return task_word::drop_handle(w); });
   return task;
 }
 
@@ -136,6 +143,17 @@ void Kernel::unlink_member(TaskRecord& task) noexcept {
   if (task.member_next != nullptr) task.member_next->member_prev = task.member_prev;
 }
 
+// A worker adds to a shard of its own without a read-modify-write; everybody else shares the last one.
+void Kernel::count(std::atomic<std::uint64_t> CountShard::*counter) noexcept {
+  const std::uint32_t worker = executor_->current_worker();
+  if (worker < count_shards - 1) {
+    std::atomic<std::uint64_t>& mine = count_shards_[worker].*counter;
+    mine.store(mine.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  } else {
+    (count_shards_[count_shards - 1].*counter).fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
 void Kernel::forget_job(TaskRecord& task) noexcept {
   std::scoped_lock hold(task.region->shards[task.shard].lock);
   task.wait_data = nullptr;
@@ -143,7 +161,7 @@ void Kernel::forget_job(TaskRecord& task) noexcept {
 
 void Kernel::publish(TaskRecord& task) noexcept {
   RegionRecord& region = *task.region;
-  count_shards_[task.shard].tasks_spawned.fetch_add(1, std::memory_order_relaxed);
+  count(&CountShard::tasks_spawned);
   if (metrics() != nullptr) metrics()->task_spawned(region.id(), task.id());
   link_member(task);
   if (region.word.load().cancelled()) deliver_request(task);  // C4: linked, then looked at again
@@ -173,6 +191,7 @@ StepEnd Kernel::run_step(TaskRecord& task) noexcept {
   if (started.before.masked() && task.extra.load(std::memory_order_relaxed) != nullptr) count_masked_step(task);
   TaskRecord* outer = running_task;
   running_task = &task;
+  task.resumed_by = started.before;
   StepEnd end = task.step(task);
   running_task = outer;
   if (end == StepEnd::Yielded) {
@@ -184,13 +203,14 @@ StepEnd Kernel::run_step(TaskRecord& task) noexcept {
 }
 
 void Kernel::complete(TaskRecord& task) noexcept {
+  stop_mask_timer(task);  // a finalizer's mask has no guard
   if (task.role == TaskRole::Driver) {  // in no count or list; the Stepper takes its result
     task.word.apply([](TaskWord w) { return task_word::complete(w); });
     return;
   }
   RegionRecord& region = *task.region;
   const OutcomeKind kind = task.result_ops->kind(task);
-  count_shards_[task.shard].tasks_completed.fetch_add(1, std::memory_order_relaxed);
+  count(&CountShard::tasks_completed);
   if (metrics() != nullptr) metrics()->task_completed(task.id(), kind, executor_->now() - task.created_at);
   if (Registry* registry = task.capabilities ? task.capabilities->set.registry.get() : nullptr) {
     registry->release_task(task.id());
@@ -255,6 +275,7 @@ void Kernel::unlink_failed(TaskRecord& task) noexcept {
 }
 
 void Kernel::drop_handle(TaskRecord& task) noexcept {
+  if (task.word.load().has(TaskWord::taken_bit)) return drop_reference(task);  // joined: nothing is left to show
   TaskStep dropped = task.word.apply([](TaskWord w) { return task_word::drop_handle(w); });
   if (dropped.made && dropped.before.done() && !dropped.before.has(TaskWord::taken_bit)) {
     // Done and unjoined: what it would have shown goes to the policy, unless the sweep took it (R7).
@@ -276,7 +297,8 @@ void Kernel::drop_handle(TaskRecord& task) noexcept {
 }
 
 void Kernel::drop_reference(TaskRecord& task) noexcept {
-  if (task.references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  // The last one needs no read-modify-write: nobody else is left who could change the count.
+  if (task.references.load(std::memory_order_acquire) != 1 && task.references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   if (task.result_ops != nullptr) {
     task.result_ops->destroy(task);
     task.result_ops = nullptr;
@@ -284,7 +306,7 @@ void Kernel::drop_reference(TaskRecord& task) noexcept {
   forget_rare(task);
   task.path = LogicalPath();
   task.generation.fetch_add(1, std::memory_order_release);  // ids and contexts of this life are stale from here on
-  task.word.apply([](TaskWord w) { return task_word::release(w); });
+  task.word.apply_alone([](TaskWord w) { return task_word::release(w); });
   TaskSlab::free(&task);
 }
 

@@ -88,8 +88,13 @@ void ProductionExecutor::schedule(TaskRecord& task, Lane lane, Origin origin) no
   } else if (origin == Origin::Yield) {
     worker->push_own(worker->ready_, task, injected_);
   } else {
+    // Only the owner fills the slot, others only empty it: an empty one is filled without a read-modify-write.
+    if (worker->lifo_.load(std::memory_order_relaxed) == nullptr) {
+      worker->lifo_.store(&task, std::memory_order_release);
+      return;  // protocol, 4
+    }
     TaskRecord* displaced = worker->lifo_.exchange(&task, std::memory_order_acq_rel);
-    if (displaced == nullptr) return;  // protocol, 4
+    if (displaced == nullptr) return;
     worker->push_own(worker->ready_, *displaced, injected_);
   }
   wake_one();

@@ -58,7 +58,11 @@ bool JoinWait::start(PromiseBase& self) noexcept {
 }
 
 bool JoinWait::take() noexcept {
-  if (!target->word.apply([](TaskWord w) { return task_word::take(w); })) return false;
+  auto take = [](TaskWord w) { return task_word::take(w); };
+  const OutcomeKind kind = target->result_ops->kind(*target);
+  // Only failures have another taker, the region's sweep; of a Done task nothing else writes the word.
+  if (kind == OutcomeKind::Ok || kind == OutcomeKind::Panicked) return target->word.apply_alone(take).made;
+  if (!target->word.apply(take)) return false;
   target->kernel->unlink_failed(*target);
   return true;
 }

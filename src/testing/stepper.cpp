@@ -81,7 +81,7 @@ void renew_driver(TaskRecord& task) {
     rare->torn.reset();
   }
   task.word.apply([](TaskWord w) { return task_word::release(w); });
-  task.word.apply([](TaskWord w) { return task_word::birth(w); });
+  task.word.apply([](TaskWord w) { return task_word::birth(w, true); });
   begin_driver_life(task);
 }
 
@@ -123,8 +123,8 @@ struct Stepper::Impl final : Executor {
   }
 
   // ---- Executor ----
-  void schedule(TaskRecord& task, Lane lane, Origin origin) noexcept override {
-    if (origin == Origin::Spawn && task.role != TaskRole::Runner) remember(task);
+  void schedule(TaskRecord& task, Lane lane, detail::Origin origin) noexcept override {
+    if (origin == detail::Origin::Spawn && task.role != TaskRole::Runner) remember(task);
     switch (lane) {
       case Lane::Cancel: cancel_lane.push_back(&task); break;
       case Lane::Timed: timed_lane.insert(&task); break;
@@ -388,13 +388,13 @@ Stepper::~Stepper() { impl_->shut_down(); }
 
 RegionId Stepper::create_root_region(const Budget& budget, const RegionLimits& limits) {
   impl_->outside("create_root_region");
-  RegionRef root = impl_->kernel
-                       ->open_region({.budget = budget,
-                                      .limits = limits,
-                                      .policy = &PolicyOpsOf<FailFast>::ops,
-                                      .cleanup = impl_->options.cleanup,
-                                      .held = true})
-                       .value();
+  RegionBirth birth;
+  birth.budget = budget;
+  birth.limits = limits;
+  birth.policy = &PolicyOpsOf<FailFast>::ops;
+  birth.cleanup = impl_->options.cleanup;
+  birth.held = true;
+  RegionRef root = impl_->kernel->open_region(birth).value();
   impl_->settle();
   return root.id();
 }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,7 +67,10 @@ struct InterruptedPlatform {
   static void wake_one(atomic<std::uint32_t>&) {}
   static void wake_all(atomic<std::uint32_t>&) {}
   static void pause() {}
-  static void back_off(std::uint32_t) {}
+  /// Nobody else runs while an operation waits: waiting for long is a hang.
+  static void back_off(std::uint32_t attempt) {
+    if (attempt > 16) throw std::logic_error("an operation waits for what will never come");
+  }
 };
 
 struct Item {

@@ -26,8 +26,8 @@
 //  5. Leaving without a signal (cancel_wait, a passed deadline) takes one off waiters_, or else consumes a signal, whichever is
 //     there. When neither is, all who wait have been claimed and a notifier is between the two steps of 3, so the leaver tries
 //     both again. It must not settle for waiting for a signal: a thread that prepares now may consume the one that was meant for
-//     it, and then its unit is back in waiters_. A signal that a leaver consumes is not lost: it leaves room for nobody else's
-//     unit, as all others who wait have been claimed, or have prepared since and looked.
+//     it, and then its unit is back in waiters_. The notification of a signal that a leaver consumes is not lost: waiters_
+//     was empty when it looked, so everybody else who waits has a signal coming, or has prepared since and looks.
 //
 // No wake-up is lost. The notifier publishes (P) and then reads waiters_ (L); the waiter adds to waiters_ (A)
 // and then looks (C); all four are seq_cst. If C misses P, then C precedes P in their total order, hence A < C

@@ -12,10 +12,9 @@
 // entry moves at most `levels` times before it is handed out; advance skips empty stretches of time in
 // O(levels), however long they are.
 //
-// Not thread-safe: the owner has a lock. Entries come out one by one, and the wheel is consistent between them,
-// so the owner may use it (also arm and disarm entries of the same batch) between two. Entries armed with a
-// deadline that has already passed come out with the next advance, not with the one that is under way, so an
-// entry that arms itself again cannot hold it up for ever.
+// Not thread-safe: the owner has a lock. Entries come out one by one, and the wheel is consistent between them, so the owner may
+// use it (also arm and disarm entries of the same batch) between two. An entry that is armed meanwhile with a deadline that lies
+// before the last entry handed out comes with the next advance, so one that arms itself again cannot hold an advance up for ever.
 //
 // Time::max() is a deadline that never comes: advance need not reach it, and next_deadline() may answer it.
 //
@@ -65,7 +64,7 @@ class TimerWheel {
     entry.sequence = next_sequence_++;
     entry.linked = true;
     ++size_;
-    place(entry);
+    place(entry, overdue_list);
   }
 
   /// True: it will not be handed out. False: it was not linked.
@@ -86,12 +85,15 @@ class TimerWheel {
     return count;
   }
 
-  /// The two halves of advance, for an owner that lets go of its lock or stops in between. What is collected
-  /// and not popped stays, may still be disarmed, and comes first next time.
+  /// The two halves of advance, for an owner that lets go of its lock or stops in between: what is not popped stays, may still
+  /// be disarmed, and comes first next time. The work is done by the pops, a tick at a time.
   void collect_expired(Time now) noexcept;
   [[nodiscard]] TimerEntry* pop_expired() noexcept {
+    while (lists_[expired_list] == nullptr) {
+      if (!reach_next_event()) return nullptr;
+    }
     TimerEntry* entry = lists_[expired_list];
-    if (entry != nullptr) take_out(*entry);
+    take_out(*entry);
     return entry;
   }
 
@@ -122,10 +124,10 @@ class TimerWheel {
     return (nanos >> tick_shift_) + (rest != 0 ? 1 : 0);
   }
 
-  /// Puts a linked entry where rules 2 to 4 want it.
-  void place(TimerEntry& entry) noexcept {
+  /// Puts a linked entry where rules 2 to 4 want it; into `due` when its tick is not in the future.
+  void place(TimerEntry& entry, std::uint16_t due) noexcept {
     const std::uint64_t tick = tick_of(entry.deadline);
-    if (tick <= present_) return append(entry, overdue_list);
+    if (tick <= present_) return append(entry, due);
     const auto level = static_cast<std::uint32_t>(std::bit_width(tick ^ present_) - 1) / slot_bits;
     if (level >= levels) return place_far(entry, tick);
     const auto slot = static_cast<std::uint32_t>(tick >> (level * slot_bits)) & (slots_per_level - 1);
@@ -170,9 +172,11 @@ class TimerWheel {
   [[nodiscard]] TimerEntry* detach_list(std::uint16_t list) noexcept;
   void append_all(TimerEntry* ring, std::uint16_t list) noexcept;
   void replace_all(TimerEntry* ring) noexcept;
+  [[nodiscard]] bool reach_next_event() noexcept;
   void sort_expired() noexcept;
 
-  std::uint64_t present_ = 0;                     // the tick up to which time has passed
+  std::uint64_t present_ = 0;                     // the tick up to which entries have been collected
+  std::uint64_t target_ = 0;                      // the tick that the present shall reach; pops move it there
   std::array<std::uint64_t, levels> occupied_{};  // one bit a slot
   std::array<TimerEntry*, list_count> lists_{};
   std::uint64_t far_tick_min_ = 0;  // a lower bound of the ticks in far_list, while it is not empty

@@ -151,6 +151,8 @@ class Kernel {
   /// Counts a masked step; false when the budget is spent and the mask counts as 0.
   void count_masked_step(TaskRecord& task) noexcept;
   void start_mask_budget(TaskRecord& task) noexcept;
+  /// The mask is over, by its guard or with the task: its timer must not outlive it.
+  void stop_mask_timer(TaskRecord& task) noexcept;
   void expire_mask(TaskRecord& task, std::uint8_t mask_epoch, CancelKind kind) noexcept;
   static TaskExtra& extra(TaskRecord& task);
 
@@ -194,7 +196,9 @@ class Kernel {
   struct alignas(64) CountShard {
     std::atomic<std::uint64_t> tasks_spawned{0}, tasks_completed{0};
   };
-  CountShard count_shards_[RegionRecord::shard_count];
+  static constexpr std::uint32_t count_shards = 17;
+  CountShard count_shards_[count_shards];
+  void count(std::atomic<std::uint64_t> CountShard::*counter) noexcept;
   std::atomic<std::uint64_t> regions_opened_{0}, regions_closed_{0}, panics_{0}, escalated_{0}, leaked_{0};
 };
 

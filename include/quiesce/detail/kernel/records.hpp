@@ -119,6 +119,7 @@ struct alignas(64) TaskRecord {
   void* wait_data = nullptr;
   std::atomic<const struct LeafOps*> wait_ops{nullptr};  // written by the stepper, read by snapshots
   std::atomic<std::int64_t> wait_since{0};                // coarse; likewise
+  TaskWord resumed_by;                    // the word before this step: what the claim said
   std::uint8_t signal = 0;                // coro/promise.hpp
   bool torn = false;                      // a destructor threw while a frame was destroyed: `extra->torn` says what
   TimerEntry timer;

@@ -24,7 +24,7 @@
 //     meanwhile, in which case it goes on without having slept. (Running and claimed is what other designs call `notified`.)
 //  3. To resume it anyone must *claim*: one CAS that needs armed, this epoch, and not yet claimed. A claim by a request needs
 //     in addition that the task is not masked and the wait not stubborn. The winner enqueues the task if it was Idle.
-//  4. The resumed task detaches whatever did not win and *disarms*.
+//  4. The resumed task is disarmed by its start_step (by disarm, when it had not slept) and detaches whatever did not win.
 //  5. Done is final for a life; the record is free for another when it is Done, out of its region, and its handle is gone.
 // Every transition is a pure function word -> optional<word>; TaskWordCell applies it with a compare-exchange loop.
 #include <atomic>
@@ -82,16 +82,17 @@ namespace task_word {
 using Next = std::optional<TaskWord>;
 
 /// Free -> Queued/Created: a new life. The epochs go on counting, so that a claim meant for an earlier life fails.
-constexpr Next birth(TaskWord w) {
+constexpr Next birth(TaskWord w, bool has_handle) {
   if (w.run() != RunState::Free) return {};
   constexpr std::uint64_t epochs = ~std::uint64_t{0} << TaskWord::mask_epoch_shift;
-  return TaskWord{w.bits & epochs}.with_run(RunState::Queued);
+  return TaskWord{w.bits & epochs}.with_run(RunState::Queued).with(has_handle ? 0 : TaskWord::dropped_bit);
 }
-/// Queued -> Running; the first step also moves Created to Running.
+/// Queued -> Running; the first step also moves Created to Running. The wait that the task was queued from is over: what its
+/// claim said is read from the word before.
 constexpr Next start_step(TaskWord w) {
   if (w.run() != RunState::Queued) return {};
   if (w.phase() == TaskPhase::Created) w = w.with_phase(TaskPhase::Running);
-  return w.with_run(RunState::Running);
+  return w.without(TaskWord::wait_bits).with_run(RunState::Running);
 }
 /// Running -> Queued: the task gives way.
 constexpr Next yield(TaskWord w) {
@@ -117,7 +118,7 @@ constexpr Next claim(TaskWord w, std::uint64_t epoch, bool by_request) {
   w = w.with(TaskWord::claimed_bit | (by_request ? TaskWord::by_request_bit : 0));
   return w.run() == RunState::Idle ? w.with_run(RunState::Queued) : w;
 }
-/// Ends the wait; what the claim said is read from the word before.
+/// Ends a wait that did not sleep; what the claim said is read from the word before.
 constexpr Next disarm(TaskWord w) {
   if (w.run() != RunState::Running) return {};
   return w.without(TaskWord::wait_bits);
@@ -201,6 +202,15 @@ class TaskWordCell {
   TaskWord load() const { return {bits_.load(std::memory_order_acquire)}; }
   /// Ordered with the accesses to a region's word (rule C4: link, then read again).
   TaskWord load_seq_cst() const { return {bits_.load(std::memory_order_seq_cst)}; }
+
+  /// A transition by the only one who may write the word then: of a Free record, or of one that nobody refers to any more.
+  template <class Transition>
+  TaskStep apply_alone(Transition transition) {
+    TaskWord old{bits_.load(std::memory_order_relaxed)};
+    task_word::Next next = transition(old);
+    if (next) bits_.store(next->bits, std::memory_order_release);
+    return {old, next.has_value()};
+  }
 
   template <class Transition>
   TaskStep apply(Transition transition) {
