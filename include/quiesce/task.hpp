@@ -68,6 +68,8 @@ concept LibraryAwaitable = requires { typename std::remove_cvref_t<A>::quiesce_a
 template <class T, class E>
 class Promise;
 
+inline Error empty_task() { return Error(ErrorCode::EmptyTask, "co_await of a task that was moved from, awaited or spawned before"); }
+
 // Puts a failed outcome of other types into a promise, with rule O5.
 template <class U, class F, class T, class E>
 void put_failure(Promise<U, F>& promise, Outcome<T, E>&& failure);
@@ -88,7 +90,7 @@ template <class T, class E>
 struct TaskOutcomeAwaiter {
   Promise<T, E>* child;
 
-  bool await_ready() const noexcept { return false; }
+  bool await_ready() const noexcept { return child == nullptr; }
   template <class U, class F>
   void await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept;
   Outcome<T, E> await_resume();
@@ -408,7 +410,7 @@ template <class T, class E>
 template <class U, class F>
 void TaskAwaiter<T, E>::await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept {
   if (child == nullptr) {
-    return end_with_error(self.promise(), Error(ErrorCode::EmptyTask, "co_await of a task that was moved from, awaited or spawned before"));
+    return end_with_error(self.promise(), empty_task());
   }
   await_child(self.promise(), *child, [](PromiseBase& from, PromiseBase& to) {
     auto& ended = static_cast<Promise<T, E>&>(from);
@@ -430,14 +432,12 @@ T TaskAwaiter<T, E>::await_resume() {
 template <class T, class E>
 template <class U, class F>
 void TaskOutcomeAwaiter<T, E>::await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept {
-  if (child == nullptr) {
-    return end_with_error(self.promise(), Error(ErrorCode::EmptyTask, "co_await of a task that was moved from, awaited or spawned before"));
-  }
   await_child(self.promise(), *child, nullptr);
 }
 
 template <class T, class E>
 Outcome<T, E> TaskOutcomeAwaiter<T, E>::await_resume() {
+  if (child == nullptr) return Outcome<T, E>::err(E(empty_task()));
   Outcome<T, E> outcome = std::move(child->outcome());
   destroy_frame(*child);
   return outcome;

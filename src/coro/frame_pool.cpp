@@ -15,6 +15,7 @@
 #endif
 
 namespace quiesce::detail {
+#ifndef QUIESCE_PLAIN_FRAMES
 namespace {
 
 constexpr std::size_t class_bytes = 64, class_count = 32;
@@ -86,6 +87,7 @@ bool take_batch(std::size_t size_class, FreeList& list) {
 std::size_t class_of(std::size_t bytes) { return (bytes + class_bytes - 1) / class_bytes - 1; }
 
 }  // namespace
+#endif
 
 #ifdef QUIESCE_PLAIN_FRAMES
 void* frame_allocate(std::size_t bytes) { return ::operator new(bytes); }

@@ -228,10 +228,11 @@ void Kernel::warn_slow_close(RegionRef region) noexcept {
     for (const TaskSnapshot& task : part.tasks) {
       if (task.failed_unjoined || ++told > lines_max) continue;
       const std::string age = milliseconds(task.age);
+      const std::string_view wait = task.waiting_for.empty() ? std::string_view("nothing: it runs or is queued") : task.waiting_for;
       const LogField fields[] = {{"region", snapshot.regions.front().path},
                                  {"task", task.path},
                                  {"task_region", part.path},
-                                 {"waits_for", task.waiting_for.empty() ? "nothing: it runs or is queued" : task.waiting_for},
+                                 {"waits_for", wait},
                                  {"age", age}};
       config_.log->write(LogLevel::Warn, "the close of a region takes long", fields);
       if (MetricsProvider* metrics = this->metrics()) metrics->task_stuck_detected(task.id, task.age);

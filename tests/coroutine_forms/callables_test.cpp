@@ -192,16 +192,12 @@ FORM(arrow_on_what_is_awaited) {
   Holder holder(42);
   co_return (co_await holder.itself(at))->value();
 }
-FORM(function_template) {
-  struct Inner {
-    template <class T>
-    static q::Task<T> make(At here) {
-      co_await ending(here);
-      co_return T(42);
-    }
-  };
-  co_return (co_await Inner::make<Lone>(at)).value();
+template <class T>
+q::Task<T> make(At at) {
+  co_await ending(at);
+  co_return T(42);
 }
+FORM(function_template) { co_return (co_await make<Lone>(at)).value(); }
 
 // ---- tasks as values ----
 

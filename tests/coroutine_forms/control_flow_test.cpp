@@ -62,7 +62,7 @@ FORM(logical_or_with_temporaries) {
 }
 FORM(choice_of_scalars) { co_return co_await truth(at) ? 42 : 0; }
 FORM(choice_of_awaited_scalars) { co_return at.end.waits ? co_await leaf(at) : co_await direct_leaf(at); }
-FORM(choice_of_an_awaited_scalar_and_a_constant) { co_return at.scope.region_id().valid() ? co_await leaf(at) : 0; }
+FORM(choice_of_an_awaited_scalar_and_a_constant) { co_return at.scope.region_id().is_valid() ? co_await leaf(at) : 0; }
 FORM(choice_of_pointers) {
   Probe yes(42), no(0);
   const Probe* chosen = co_await truth(at) ? &yes : &no;
@@ -90,7 +90,7 @@ FORM(choice_in_two_statements) {
 }
 FORM(choice_of_values_by_if) {
   std::string value;
-  if (at.scope.region_id().valid()) value = co_await text(at);
+  if (at.scope.region_id().is_valid()) value = co_await text(at);
   co_return std::stoi(value);
 }
 

@@ -175,26 +175,20 @@ FORM(shared_ptr_temporary) {
   };
   co_return co_await Inner::take(at, std::make_shared<const Probe>(42));
 }
-FORM(pack_of_arguments) {
-  struct Inner {
-    template <class... Values>
-    static q::Task<int> sum(At here, Values... values) {
-      co_await ending(here);
-      co_return (values.value() + ...);
-    }
-  };
-  co_return co_await Inner::sum(at, Probe(30), Lone(10), Probe(1), Probe(1));
+template <class... Values>
+q::Task<int> sum_of_values(At at, Values... values) {
+  co_await ending(at);
+  co_return (values.value() + ...);
 }
+template <class... Values>
+q::Task<int> sum_of_references(At at, Values&&... values) {
+  co_await ending(at);
+  co_return (values.value() + ...);
+}
+FORM(pack_of_arguments) { co_return co_await sum_of_values(at, Probe(30), Lone(10), Probe(1), Probe(1)); }
 FORM(pack_of_references) {
-  struct Inner {
-    template <class... Values>
-    static q::Task<int> sum(At here, Values&&... values) {
-      co_await ending(here);
-      co_return (values.value() + ...);
-    }
-  };
   Probe named(30);
-  co_return co_await Inner::sum(at, named, Lone(10), Probe(2));
+  co_return co_await sum_of_references(at, named, Lone(10), Probe(2));
 }
 
 // ---- awaits in arguments ----

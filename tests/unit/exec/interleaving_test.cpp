@@ -1,4 +1,5 @@
-// One operation interrupted by others at each of its shared accesses in turn: on one thread, so every case is met in every run.
+// One operation interrupted by others at each of its shared accesses in turn: on one thread, so every case is
+// met in every run.
 #include <gtest/gtest.h>
 
 #include <array>

@@ -6,23 +6,19 @@
 //
 // Protocol:
 //  1. The items are those with index in [top, bottom). Indices only name ring slots modulo Capacity, have 64
-//  bits and do not
-//     wrap. `bottom` is written by the owner alone. `top` only grows; growing it by a compare-exchange takes
-//     the items passed.
+//     bits and do not wrap. `bottom` is written by the owner alone. `top` only grows; growing it by a
+//     compare-exchange takes the items passed.
 //  2. push (owner): the item goes to slot `bottom`, then bottom + 1 is stored. There must be room: bottom - top
-//  < Capacity. An
-//     older value of top is a safe bound, since top only grows, so the owner keeps one and reads top only when
-//     that looks full.
+//     < Capacity. An older value of top is a safe bound, since top only grows, so the owner keeps one and reads
+//     top only when that looks full.
 //  3. pop (owner): it first stores bottom - 1, which announces that it wants the newest item, then reads top.
-//  If more items
-//     remain, that one is its own without further ado; for the very last it competes with the thieves on top.
+//     If more items remain, that one is its own without further ado; for the very last it competes with the
+//     thieves on top.
 //  4. steal (anyone): reads top, then bottom, then the slot, and takes the item if top has not moved since.
-//  What it read from
-//     the slot counts only if so.
+//     What it read from the slot counts only if so.
 //  5. A full deque: the owner takes the older half in one compare-exchange (take_half) and gives it to the
-//  injector. Only the
-//     owner may take several at once: a thief's group could hold an item that the owner pops at the same time
-//     by 3.
+//     injector. Only the owner may take several at once: a thief's group could hold an item that the owner pops
+//     at the same time by 3.
 //
 // Why 3 and 4 never yield the same item twice. Say the owner pops index b without competing, having read top <
 // b, and a thief takes b. The thief read top == b, then bottom > b, a value from before the owner's store of b.
@@ -31,13 +27,11 @@
 //
 // Orders:
 //  - bottom stores are release at least (also the one that gives back in pop): they pair with a thief's load of
-//  bottom and so
-//    publish the slots and what the items point to. push uses seq_cst, because it is also a publication for
-//    EventCount and IdleSet; a thief's load of bottom is their re-check. push_quiet is release only, for when
-//    nobody will be notified of it.
+//    bottom and so publish the slots and what the items point to. push uses seq_cst, because it is also a
+//    publication for EventCount and IdleSet; a thief's load of bottom is their re-check. push_quiet is release
+//    only, for when nobody will be notified of it.
 //  - the compare-exchanges of top are seq_cst. The owner's acquire load of top in push pairs with them: a slot
-//  is written again
-//    only after the thief that emptied it has read it.
+//    is written again only after the thief that emptied it has read it.
 //  - slots are relaxed: bottom publishes them, and a value read too early is thrown away by 4.
 #include <array>
 #include <cstddef>

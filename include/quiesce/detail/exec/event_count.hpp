@@ -12,22 +12,20 @@
 //
 // Protocol:
 //  1. `waiters_` counts the threads that are prepared and that no notification has claimed; `signals_` counts
-//  the claims that
-//     nobody has consumed yet. So waiters_ + signals_ (+ claims between the two steps of 3) is the number of
-//     threads between prepare_wait and the end of their wait.
+//     the claims that nobody has consumed yet. So waiters_ + signals_ (+ claims between the two steps of 3) is
+//     the number of threads between prepare_wait and the end of their wait.
 //  2. prepare_wait adds one to waiters_.
 //  3. notify_one takes one off waiters_, if there is one, then adds one to signals_ and wakes a sleeper.
-//  notify_all does so for
-//     all of waiters_. A notification with no waiter is one load; and once all waiters are claimed, further
-//     ones are again one load each, although the claimed threads have not come to run yet.
+//     notify_all does so for all of waiters_. A notification with no waiter is one load; and once all waiters
+//     are claimed, further ones are again one load each, although the claimed threads have not come to run yet.
 //  4. commit_wait consumes a signal or sleeps on signals_ while it is 0. Units are nobody's in particular: each
-//  of the waiting
-//     threads may consume any signal, and the others' counts still fit.
-//  5. Leaving without a signal (cancel_wait, a passed deadline) takes one off waiters_, or else consumes a signal, whichever is
-//     there. When neither is, all who wait have been claimed and a notifier is between the two steps of 3, so the leaver tries
-//     both again. It must not settle for waiting for a signal: a thread that prepares now may consume the one that was meant for
-//     it, and then its unit is back in waiters_. The notification of a signal that a leaver consumes is not lost: waiters_
-//     was empty when it looked, so everybody else who waits has a signal coming, or has prepared since and looks.
+//     of the waiting threads may consume any signal, and the others' counts still fit.
+//  5. Leaving without a signal (cancel_wait, a passed deadline) takes one off waiters_, or else consumes a
+//     signal, whichever is there. When neither is, all who wait have been claimed and a notifier is between the
+//     two steps of 3, so the leaver tries both again. It must not settle for waiting for a signal: a thread
+//     that prepares now may consume the one that was meant for it, and then its unit is back in waiters_. The
+//     notification of a signal that a leaver consumes is not lost: waiters_ was empty when it looked, so
+//     everybody else who waits has a signal coming, or has prepared since and looks.
 //
 // No wake-up is lost. The notifier publishes (P) and then reads waiters_ (L); the waiter adds to waiters_ (A)
 // and then looks (C); all four are seq_cst. If C misses P, then C precedes P in their total order, hence A < C

@@ -19,32 +19,28 @@
 // Protocol:
 //  1. The state word holds two counts: workers parked, and workers searching (at most half of all, rounded up).
 //  2. claim_one wakes nobody while anyone searches: that one will find the work. Else it takes the worker that
-//  parked last (its
-//     cache is the warmest) off the idle stack, counts it as searching at once, and names it. So until the
-//     woken thread has run, looked and stopped searching, further claims cost one load.
+//     parked last (its cache is the warmest) off the idle stack, counts it as searching at once, and names it.
+//     So until the woken thread has run, looked and stopped searching, further claims cost one load.
 //  3. Whoever stops searching as the last one owes a look: if it found work, it must claim_one again, for there
-//  may be more
-//     than it took; if it found none, it parks, which looks at everything once more.
+//     may be more than it took; if it found none, it parks, which looks at everything once more.
 //  4. A claim of a certain worker (claim) takes that one off the stack, wherever it is in there, and does not
-//  count it as searching.
+//     count it as searching.
 //  5. prepare_park puts the worker on the stack; finish_park, after the sleep or instead of it, takes it off
-//  again unless a
-//     claim did, and says which. The stack and the transitions parked -> claimed are under a spin lock: parking
-//     costs microseconds anyway. The two looks that must be cheap, those of claim_one and claim, are one load.
+//     again unless a claim did, and says which. The stack and the transitions parked -> claimed are under a
+//     spin lock: parking costs microseconds anyway. The two looks that must be cheap, those of claim_one and
+//     claim, are one load.
 //
 // No wake-up is lost. Write P for the publication, L for the notifier's load, and call *look* the reading of
 // queues that P went to.
 //  a. L sees searching == 0 and parked > 0: a worker is woken as a searcher, or the count under the lock shows
-//  that another
-//     notifier has just made a searcher, which is case b with that later read in place of L.
+//     that another notifier has just made a searcher, which is case b with that later read in place of L.
 //  b. L sees searching > 0: some searcher W stops as the last one by a decrement D that comes after L in the
-//  order of the
-//     state word. If W found nothing, then P < L < D < W's look before parking (all seq_cst), and it sees P. If
-//     it found something, it claims again, with D in place of P; that ends, for each time a worker took work.
-//  c. L sees searching == 0 and parked == 0: nobody to wake. A worker that parks later increments after L, so
-//     P < L < increment < its look: it sees P.
-// claim(worker) is the same pair on that worker's flag: published then flag loaded, against flag stored then
-// looked.
+//     order of the state word. If W found nothing, then P < L < D < W's look before parking (all seq_cst), and
+//     it sees P. If it found something, it claims again, with D in place of P; that ends, for each time a
+//     worker took work.
+//  c. L sees searching == 0 and parked == 0: nobody to wake. A worker that parks later increments after L, so P
+//     < L < increment < its look: it sees P. claim(worker) is the same pair on that worker's flag: published
+//     then flag loaded, against flag stored then looked.
 //
 // Orders: all accesses to the state word and the flags that the proof speaks of are seq_cst; those under the
 // lock are ordered by it.

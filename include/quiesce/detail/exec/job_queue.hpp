@@ -6,12 +6,11 @@
 //
 // How it works:
 //  1. The queue is a row of slots with stable addresses, each with a pointer to a job or nullptr where a job
-//  was withdrawn.
+//     was withdrawn.
 //  2. While a job is queued, its `queue_next` holds the address of its slot; else it is nullptr. Nobody but the
-//  queue reads it.
+//     queue reads it.
 //  3. Empty slots at the front are dropped at once. When those further back outnumber the jobs (and a few), all
-//  jobs move up
-//     to close the gaps; that pays one step for each withdrawal since the last time.
+//     jobs move up to close the gaps; that pays one step for each withdrawal since the last time.
 #include <cstddef>
 #include <deque>
 #include <new>

@@ -5,8 +5,7 @@
 // Protocol:
 //  1. The word is Empty, Notified or Parked. Only the owner parks.
 //  2. park: Notified becomes Empty and it returns at once; else Empty becomes Parked and it sleeps while that
-//  lasts. When it
-//     leaves, it exchanges the word for Empty and learns whether a notification was in it.
+//     lasts. When it leaves, it exchanges the word for Empty and learns whether a notification was in it.
 //  3. unpark exchanges the word for Notified, and wakes the owner if it was Parked.
 //
 // Orders: unpark's exchange is release, and pairs with the acquire exchange by which park leaves, so the owner

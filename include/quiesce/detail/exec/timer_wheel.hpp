@@ -12,9 +12,10 @@
 // entry moves at most `levels` times before it is handed out; advance skips empty stretches of time in
 // O(levels), however long they are.
 //
-// Not thread-safe: the owner has a lock. Entries come out one by one, and the wheel is consistent between them, so the owner may
-// use it (also arm and disarm entries of the same batch) between two. An entry that is armed meanwhile with a deadline that lies
-// before the last entry handed out comes with the next advance, so one that arms itself again cannot hold an advance up for ever.
+// Not thread-safe: the owner has a lock. Entries come out one by one, and the wheel is consistent between them,
+// so the owner may use it (also arm and disarm entries of the same batch) between two. An entry that is armed
+// meanwhile with a deadline that lies before the last entry handed out comes with the next advance, so one that
+// arms itself again cannot hold an advance up for ever.
 //
 // Time::max() is a deadline that never comes: advance need not reach it, and next_deadline() may answer it.
 //
@@ -24,18 +25,16 @@
 //
 // How it works:
 //  1. Time is counted in ticks of 2^tick_shift nanoseconds. An entry's tick is its deadline rounded up, so it
-//  is never early.
+//     is never early.
 //  2. The digits of a tick to the base 64 choose the place: an entry is at the level of the highest digit in
-//  which its tick differs
-//     from the present tick, in the slot that this digit names. So all of level n expires before any of level n
-//     + 1, and the first occupied slot of the lowest occupied level is what comes next. One 64-bit word a level
-//     says which are occupied.
+//     which its tick differs from the present tick, in the slot that this digit names. So all of level n
+//     expires before any of level n + 1, and the first occupied slot of the lowest occupied level is what comes
+//     next. One 64-bit word a level says which are occupied.
 //  3. When the present reaches a slot of level 0, its entries are due. When it reaches the start of one at a
-//  higher level, its
-//     entries are placed anew, at lower levels.
+//     higher level, its entries are placed anew, at lower levels.
 //  4. Ticks that differ above the last level wait in one more list, `far`, which is placed anew when the
-//  present reaches the
-//     64^levels block of its earliest entry: with ticks of a millisecond that is beyond two years.
+//     present reaches the 64^levels block of its earliest entry: with ticks of a millisecond that is beyond two
+//     years.
 #include <array>
 #include <bit>
 #include <cstddef>

@@ -6,14 +6,12 @@
 //
 // Protocol:
 //  1. The word is 0 (free) or 1 (held). Taking it is an exchange to 1 that returned 0; no load goes before the
-//  first try, for
-//     a lock that nobody else holds would pay for the cache line twice.
+//     first try, for a lock that nobody else holds would pay for the cache line twice.
 //  2. Whoever lost looks at the word with loads only until it is 0, so that waiting does not take the line from
-//  the holder, and
-//     backs off between looks: pauses first, then it gives up the processor (a holder may have been preempted).
+//     the holder, and backs off between looks: pauses first, then it gives up the processor (a holder may have
+//     been preempted).
 //  3. Unlocking is one plain store. A futex would need an exchange there to learn of sleepers, which doubles
-//  the price of the
-//     case that matters, the lock nobody else wants.
+//     the price of the case that matters, the lock nobody else wants.
 //
 // Orders: the exchange is acquire and pairs with the release store of the previous holder's unlock. The loads
 // of 2 order nothing; the exchange that follows does.

@@ -1,0 +1,80 @@
+#pragma once
+// What the tasks of one run share.
+#include <quiesce/error.hpp>
+#include <quiesce/sendable.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "console.hpp"
+#include "options.hpp"
+#include "sha256.hpp"
+
+namespace treehash {
+
+struct HashedFile {
+  std::string path;
+  Digest digest{};
+};
+
+/// How far it got. `done` counts files that could not be read, too.
+struct Progress {
+  std::atomic<std::uint64_t> files_found = 0, files_done = 0, bytes_found = 0, bytes_done = 0;
+  std::atomic<std::uint64_t> directories_unread = 0;  // known, and not listed yet; 0: nothing more will be found
+  std::atomic<std::uint64_t> links_skipped = 0, specials_skipped = 0;
+};
+
+/// Guards itself; shared by every task and job of the run.
+class RunState {
+ public:
+  explicit RunState(Options asked);
+
+  const Options options;
+  Console console;
+  Progress progress;
+  std::atomic<bool> interrupted = false;
+
+  void add(std::vector<HashedFile> files);
+  /// Tells that `path` could not be read. Gives the error with which a run that fails fast ends.
+  quiesce::Error trouble(std::string_view path, std::string_view reason);
+
+  std::uint64_t hashed() const;
+  std::uint64_t troubles() const noexcept { return troubles_.load(); }
+  /// All files that were added.
+  std::vector<HashedFile> take_files();
+
+ private:
+  friend class WalkPermit;
+  mutable std::mutex mutex_;
+  std::vector<HashedFile> files_;
+  std::atomic<std::uint64_t> troubles_ = 0;
+  std::atomic<std::int64_t> walk_permits_;
+};
+
+/// The right to walk a directory beside its siblings. There is a fixed number of them, so that a tree of a million directories
+/// does not become a million tasks; who gets none walks the directory in its own task. Nobody waits for one: no deadlock.
+class WalkPermit {
+ public:
+  WalkPermit() = default;
+  static WalkPermit try_take(const std::shared_ptr<RunState>& run);
+  WalkPermit(WalkPermit&&) noexcept = default;
+  WalkPermit& operator=(WalkPermit&&) = delete;
+  ~WalkPermit();
+
+  explicit operator bool() const noexcept { return from_ != nullptr; }
+
+ private:
+  explicit WalkPermit(std::shared_ptr<RunState> from) : from_(std::move(from)) {}
+  std::shared_ptr<RunState> from_;
+};
+
+}  // namespace treehash
+
+template <>
+inline constexpr bool quiesce::enable_sync<treehash::RunState> = true;
