@@ -78,6 +78,25 @@ void suspended_task_bytes(benchmark::State& state) {
 }
 BENCHMARK(suspended_task_bytes)->Iterations(1)->Unit(benchmark::kMillisecond);
 
+/// Fifty million spawns in one process: resident bytes after the first million and at the end.
+void soak(benchmark::State& state) {
+  constexpr std::int64_t first = 1'000'000;
+  const std::int64_t total = state.range(0);
+  for (auto _ : state) {
+    q::Runtime rt = q::Runtime::builder().workers(2).build();
+    auto run = [&rt](std::int64_t times) {
+      auto outcome = rt.block_on([times](q::Cx cx, q::Scope<>& scope) -> q::Task<> { co_await spawn_and_join(cx, scope, times); });
+      if (!outcome.is_ok()) std::abort();
+    };
+    run(first);
+    const std::int64_t early = resident_bytes();
+    run(total - first);
+    state.counters["resident_after_1M"] = static_cast<double>(early);
+    state.counters["resident_at_end"] = static_cast<double>(resident_bytes());
+  }
+}
+BENCHMARK(soak)->Arg(50'000'000)->Iterations(1)->Unit(benchmark::kSecond);
+
 }  // namespace
 
 BENCHMARK_MAIN();

@@ -31,7 +31,7 @@ PUBLIC = {  # headers directly in include/quiesce/
     "core": "budget cancel error ids logical outcome outcome_fmt panic policy sendable time",
     "kernel": "capabilities limits log metrics metrics_memory panic_isolation spawn_error",
     "coro": "task",
-    "scope": "combinators cx handle region rref scope started",
+    "scope": "combinators cx handle obligation region rref scope started",
     "prometheus": "metrics_prometheus",
     "runtime": "quiesce runtime",
     "lab": "lab",

@@ -57,12 +57,15 @@ FileResult hash_file(const q::Cx& cx, Progress& progress, int directory, const c
   return hash_content(cx, progress, file.get());
 }
 
-q::Outcome<> hash_each(const q::Cx& cx, RunState& run, const Listing& listing, Batch batch, std::vector<HashedFile>& done) {
-  const Descriptor directory(::open(listing.directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+q::Outcome<> hash_each(const q::Cx& cx, RunState& run, const Listing& listing, Batch batch,
+                       std::vector<HashedFile>& done) {
+  const int follow = listing.follow_directory ? 0 : O_NOFOLLOW;
+  const Descriptor directory(::open(listing.directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC | follow));
   const int error = errno;
   for (const Listing::File& file : std::span(listing.files).subspan(batch.first, batch.last - batch.first)) {
-    FileResult result = directory ? hash_file(cx, run.progress, directory.get(), file.name.c_str(), listing.follow_links)
-                                  : FileResult::err(reason_of(error));
+    FileResult result =
+        directory ? hash_file(cx, run.progress, directory.get(), file.name.c_str(), listing.follow_files)
+                  : FileResult::err(reason_of(error));
     if (result.is_cancelled()) return q::Outcome<>::cancelled(result.cancel_reason());
     run.progress.files_done.fetch_add(1, std::memory_order_relaxed);
     if (result.is_ok()) {
@@ -77,7 +80,8 @@ q::Outcome<> hash_each(const q::Cx& cx, RunState& run, const Listing& listing, B
 
 }  // namespace
 
-q::Outcome<> hash_batch(q::Cx cx, std::shared_ptr<RunState> run, std::shared_ptr<FileQueue> queue, Batch batch) {
+q::Outcome<> hash_batch(q::Cx cx, std::shared_ptr<RunState> run, std::shared_ptr<FileQueue> queue,
+                        Batch batch) {
   std::vector<HashedFile> done;
   done.reserve(batch.last - batch.first);
   q::Outcome<> ended = hash_each(cx, *run, queue->listing(), batch, done);

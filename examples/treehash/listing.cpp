@@ -24,7 +24,9 @@ class Reader {
  public:
   Reader(q::Cx cx, RunState& run, const Directory& directory) : cx_(cx), run_(run) {
     listing_.directory = directory.path;
-    listing_.prefix = directory.path.ends_with('/') ? directory.path : directory.path + "/";
+    listing_.follow_directory = directory.named;
+    listing_.prefix = directory.path;
+    if (!directory.path.ends_with('/')) listing_.prefix += '/';
   }
 
   q::Outcome<Listing> read(DIR* stream) {
@@ -52,9 +54,9 @@ class Reader {
     if (::stat(path.c_str(), &status) != 0) {
       note(path, errno);
     } else if (S_ISREG(status.st_mode)) {
-      listing_.directory = ".";
+      listing_.directory.assign(1, '.');  // plainly assigned, g++ 12 warns of an overlap that cannot be
       listing_.prefix.clear();
-      listing_.follow_links = true;
+      listing_.follow_files = true;
       listing_.files.push_back({path, static_cast<std::uint64_t>(status.st_size)});
     } else {
       note(path, ENOTDIR);
@@ -75,7 +77,8 @@ class Reader {
     if (type == DT_LNK) return run_.progress.links_skipped.fetch_add(1), void();
     if (type != DT_REG && type != DT_UNKNOWN) return run_.progress.specials_skipped.fetch_add(1), void();
     struct stat status {};
-    if (::fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return note(listing_.prefix + name, errno);
+    if (::fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+      return note(listing_.prefix + name, errno);
     if (S_ISREG(status.st_mode)) {
       listing_.files.push_back({name, static_cast<std::uint64_t>(status.st_size)});
     } else if (type == DT_UNKNOWN) {
@@ -100,7 +103,8 @@ q::Outcome<Listing> list(q::Cx cx, RunState& run, const Directory& directory) {
   Reader reader(cx, run, directory);
   const int follow = directory.named ? 0 : O_NOFOLLOW;
   Descriptor fd(::open(directory.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK | follow));
-  if (!fd) return errno == ENOTDIR && directory.named ? reader.read_single(directory.path) : reader.unread(errno);
+  if (!fd)
+    return errno == ENOTDIR && directory.named ? reader.read_single(directory.path) : reader.unread(errno);
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd.get()), &::closedir);
   if (stream == nullptr) return reader.unread(errno);
   fd.release();
@@ -111,13 +115,7 @@ q::Outcome<Listing> list(q::Cx cx, RunState& run, const Directory& directory) {
 
 q::Outcome<Listing> read_directory(q::Cx cx, std::shared_ptr<RunState> run, Directory directory) {
   q::Outcome<Listing> listed = list(cx, *run, directory);
-  if (!listed.is_ok()) return listed;
-  Progress& progress = run->progress;
-  std::uint64_t bytes = 0;
-  for (const Listing::File& file : listed.value().files) bytes += file.size;
-  progress.files_found.fetch_add(listed.value().files.size());
-  progress.bytes_found.fetch_add(bytes);
-  progress.directories_unread.fetch_add(listed.value().subdirectories.size() - 1);
+  if (listed.is_ok()) run->progress.files_found.fetch_add(listed.value().files.size());
   return listed;
 }
 

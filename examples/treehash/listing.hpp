@@ -21,7 +21,8 @@ namespace treehash {
 /// be checked by sha256sum either.
 struct Directory {
   std::string path;
-  bool named = false;  // on the command line: then a symbolic link is followed, and a file is taken for a directory of one
+  bool named =
+      false;  // on the command line: then a symbolic link is followed, and a file is taken for a directory of one
 };
 
 struct Listing {
@@ -29,10 +30,11 @@ struct Listing {
     std::string name;
     std::uint64_t size = 0;
   };
-  std::string directory;         // as it is opened
-  std::string prefix;            // before each name
-  bool follow_links = false;     // only for a file that was named
-  std::vector<File> files;       // regular ones
+  std::string directory;                    // as it is opened
+  std::string prefix;                       // before each name
+  bool follow_directory = false;            // named on the command line, which may be a symbolic link
+  bool follow_files = false;                // likewise
+  std::vector<File> files;                  // regular ones
   std::vector<std::string> subdirectories;  // names
 };
 

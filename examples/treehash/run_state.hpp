@@ -25,9 +25,11 @@ struct HashedFile {
 
 /// How far it got. `done` counts files that could not be read, too.
 struct Progress {
-  std::atomic<std::uint64_t> files_found = 0, files_done = 0, bytes_found = 0, bytes_done = 0;
-  std::atomic<std::uint64_t> directories_unread = 0;  // known, and not listed yet; 0: nothing more will be found
+  std::atomic<std::uint64_t> files_found = 0, files_done = 0, bytes_done = 0;
   std::atomic<std::uint64_t> links_skipped = 0, specials_skipped = 0;
+  // By the census, where there is one; meaningful once is_counted is set.
+  std::atomic<std::uint64_t> files_total = 0, bytes_total = 0;
+  std::atomic<bool> is_counted = false;
 };
 
 /// Guards itself; shared by every task and job of the run.

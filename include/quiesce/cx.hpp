@@ -119,25 +119,26 @@ class [[nodiscard]] Sleep {
  public:
   using quiesce_awaiter = detail::SleepAwaiter;
   /// Observed: a request shows as Cancelled.
-  class [[nodiscard]] Observed {
-   public:
-    using quiesce_awaiter = detail::ObservedSleepAwaiter;
-    explicit Observed(const Sleep& sleep) : cx_(sleep.cx_), until_(sleep.until_) {}
-
-   private:
-    friend detail::ObservedSleepAwaiter;
-    detail::CxCore cx_;
-    Time until_;
-  };
+  class Observed;
 
   Sleep(detail::CxCore cx, Time until) : cx_(cx), until_(until) {}
-  Observed outcome() const { return Observed(*this); }
+  Observed outcome() const;
 
  private:
   friend detail::SleepAwaiter;
   detail::CxCore cx_;
   Time until_;
 };
+class [[nodiscard]] Sleep::Observed {
+ public:
+  using quiesce_awaiter = detail::ObservedSleepAwaiter;
+  explicit Observed(const Sleep& sleep) : sleep_(sleep) {}
+
+ private:
+  friend detail::ObservedSleepAwaiter;
+  Sleep sleep_;
+};
+inline Sleep::Observed Sleep::outcome() const { return Observed(*this); }
 
 /// `co_await cx.yield()`.
 class [[nodiscard]] Yield {
@@ -168,25 +169,32 @@ class [[nodiscard]] MaskGuard {
 namespace detail {
 
 // `start` gives true when the coroutine stays suspended.
+/// Points at the awaitable, which lives in the awaiting frame until the expression has ended.
 struct SleepAwaiter {
-  CxCore cx;
-  Time until;
-  bool observed = false;
-  std::optional<Outcome<>> ended = {};  // observed only: what is to be shown instead of Ok
-
-  explicit SleepAwaiter(const Sleep& sleep) : cx(sleep.cx_), until(sleep.until_) {}
-  SleepAwaiter(CxCore core, Time time, bool observe) : cx(core), until(time), observed(observe) {}
+  explicit SleepAwaiter(const Sleep& sleep) : sleep_(&sleep) {}
   bool await_ready() const noexcept { return false; }
   template <class P>
   bool await_suspend(std::coroutine_handle<P> self) noexcept {
-    return start(self.promise());
+    return start(self.promise(), nullptr);
   }
   void await_resume() const noexcept {}
-  bool start(PromiseBase& self) noexcept;
+  /// `observed`: where to show what would otherwise end the coroutine.
+  bool start(PromiseBase& self, std::optional<Outcome<>>* observed) noexcept;
+
+ private:
+  const Sleep* sleep_;
 };
 
-struct ObservedSleepAwaiter : SleepAwaiter {
-  explicit ObservedSleepAwaiter(const Sleep::Observed& sleep) : SleepAwaiter(sleep.cx_, sleep.until_, true) {}
+struct ObservedSleepAwaiter {
+  SleepAwaiter sleep;
+  std::optional<Outcome<>> ended = {};
+
+  explicit ObservedSleepAwaiter(const Sleep::Observed& observed) : sleep(observed.sleep_) {}
+  bool await_ready() const noexcept { return false; }
+  template <class P>
+  bool await_suspend(std::coroutine_handle<P> self) noexcept {
+    return sleep.start(self.promise(), &ended);
+  }
   Outcome<> await_resume() { return ended ? std::move(*ended) : Outcome<>::ok(); }
 };
 

@@ -16,6 +16,7 @@
 
 #include "quiesce/cx.hpp"
 #include "quiesce/detail/coro/promise.hpp"
+#include "quiesce/detail/scope/obligation_token.hpp"
 #include "quiesce/task.hpp"
 
 namespace quiesce {
@@ -59,7 +60,7 @@ struct JoinAwaiter : JoinWait {
     }
     settle = [](JoinWait& wait, TaskRecord& joiner) noexcept {
       auto& mine = static_cast<JoinAwaiter&>(wait);
-      mine.collect();
+      mine.collect(joiner);
       if constexpr (!Observed) {
         if (!mine.outcome->is_ok()) {
           auto& promise = static_cast<Promise<U, F>&>(*static_cast<PromiseBase*>(joiner.leaf));
@@ -82,7 +83,13 @@ struct JoinAwaiter : JoinWait {
   }
 
  private:
-  void collect() {
+  void collect([[maybe_unused]] TaskRecord& joiner) {
+    if constexpr (HoldsObligation<T>) {
+      Outcome<T, E>* result = refused ? nullptr : &RecordResult<T, E>::get(*target);
+      if (result != nullptr && result->is_ok()) {
+        if (auto refusal = receive_token(result->value(), joiner)) refused = Outcome<>::err(Error(*refusal));  // it stays where it is
+      }
+    }
     if (refused) {
       outcome.emplace(std::move(*refused).template failure_as<T, E>());
     } else if (take()) {

@@ -7,6 +7,7 @@
 #include "quiesce/handle.hpp"
 #include "quiesce/ids.hpp"
 #include "quiesce/limits.hpp"
+#include "quiesce/obligation.hpp"
 #include "quiesce/outcome.hpp"
 #include "quiesce/panic.hpp"
 #include "quiesce/policy.hpp"

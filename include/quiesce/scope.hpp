@@ -26,6 +26,7 @@
 #include "quiesce/detail/core/soundness.hpp"
 #include "quiesce/detail/scope/blocking_call.hpp"
 #include "quiesce/detail/scope/combinators.hpp"
+#include "quiesce/detail/scope/obligation_token.hpp"
 #include "quiesce/detail/scope/region_run.hpp"
 #include "quiesce/detail/scope/scope_core.hpp"
 #include "quiesce/handle.hpp"
@@ -119,7 +120,10 @@ class Scope {
     auto admitted = detail::begin_spawn(core_, cx.core(), detail::TaskTier::Task, &detail::PolicyOpsOf<P>::ops, false);
     if (!admitted) return std::unexpected(std::move(admitted).error());
     detail::PendingSpawn pending(*admitted);
+    detail::TokenMove tokens(pending.record());
+    if (auto refused = detail::move_tokens(tokens, args...)) return std::unexpected(SpawnError(*refused));
     install<typename Check::value_type, typename Check::error_type, Caps>(pending, std::forward<F>(f), std::forward<Args>(args)...);
+    tokens.keep();
     pending.publish();
     return {};
   }
@@ -134,8 +138,11 @@ class Scope {
     auto admitted = detail::begin_spawn(core_, cx.core(), detail::TaskTier::Blocking, &detail::PolicyOpsOf<P>::ops, true);
     if (!admitted) return Result(std::unexpected(std::move(admitted).error()));
     detail::PendingSpawn pending(*admitted);
+    detail::TokenMove tokens(pending.record());
+    if (auto refused = detail::move_tokens(tokens, args...)) return Result(std::unexpected(SpawnError(*refused)));
     using Call = detail::BlockingCall<T, std::decay_t<F>, BasicCx<Caps>, std::decay_t<Args>...>;
     auto call = std::make_unique<Call>(pending.record(), BasicCx<Caps>(pending.cx()), std::forward<F>(f), std::forward<Args>(args)...);
+    tokens.keep();
     TaskHandle<T, Error> handle(pending.release());
     detail::TaskRecord& record = *handle.detail_record();
     record.result_ops = &detail::RecordResult<T, Error>::empty_ops;
@@ -248,7 +255,10 @@ class Scope {
     auto admitted = detail::begin_spawn(core_, cx.core(), tier, &detail::PolicyOpsOf<P>::ops, true);
     if (!admitted) return std::unexpected(std::move(admitted).error());
     detail::PendingSpawn pending(*admitted);
+    detail::TokenMove tokens(pending.record());
+    if (auto refused = detail::move_tokens(tokens, args...)) return std::unexpected(SpawnError(*refused));
     install<T, E, Caps>(pending, std::forward<F>(f), std::forward<Args>(args)...);
+    tokens.keep();
     return TaskHandle<T, E>(pending.publish());
   }
 

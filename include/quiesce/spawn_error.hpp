@@ -54,6 +54,8 @@ class RegionRefusal {
 class SpawnError : public RegionRefusal {
  public:
   SpawnError(SpawnErrorKind kind, RegionId region, std::string path = {});
+  /// The region refused what was to be passed to the task: an obligation.
+  explicit SpawnError(const RegionRefusal& refusal);
   static SpawnError at_capacity(RegionId region, std::string path, std::string what, std::uint64_t limit,
                                 std::uint64_t live);
   SpawnError with_reason(CancelReason reason) && {

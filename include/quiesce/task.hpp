@@ -174,22 +174,21 @@ template <class T, class E>
 struct PromiseResult : PromiseBase {
   explicit PromiseResult(const PromiseOps* operations) : PromiseBase(operations) {}
   ~PromiseResult() {
-    if (filled) outcome().~Outcome<T, E>();
+    if (this->filled) outcome().~Outcome<T, E>();
   }
   static_assert(alignof(Outcome<T, E>) <= 16, "quiesce: Task<T>: T is aligned to more than 16 bytes; hold it through std::unique_ptr");
 
   Outcome<T, E>& outcome() { return *std::launder(reinterpret_cast<Outcome<T, E>*>(storage)); }
   void put(Outcome<T, E>&& value) {
-    if (filled) {
+    if (this->filled) {
       outcome() = std::move(value);
     } else {
       new (storage) Outcome<T, E>(std::move(value));
-      filled = true;
+      this->filled = true;
     }
   }
 
   alignas(Outcome<T, E>) std::byte storage[sizeof(Outcome<T, E>)];
-  bool filled = false;
 };
 
 template <class T, class E>

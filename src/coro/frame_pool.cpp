@@ -18,7 +18,11 @@ namespace quiesce::detail {
 #ifndef QUIESCE_PLAIN_FRAMES
 namespace {
 
-constexpr std::size_t class_bytes = 64, class_count = 32;
+// A class is of 16 n + 8 bytes: with its own 8 bytes a block of the heap is then a multiple of 16, and nothing is lost.
+constexpr std::size_t class_step = 16, class_count = 129;
+
+constexpr std::size_t class_of(std::size_t bytes) { return (bytes + class_step - 9) / class_step; }
+constexpr std::size_t bytes_of(std::size_t size_class) { return size_class * class_step + 8; }
 constexpr std::uint32_t batch_blocks = 32, cache_blocks_max = 3 * batch_blocks;
 
 struct Block {
@@ -84,7 +88,6 @@ bool take_batch(std::size_t size_class, FreeList& list) {
   return true;
 }
 
-std::size_t class_of(std::size_t bytes) { return (bytes + class_bytes - 1) / class_bytes - 1; }
 
 }  // namespace
 #endif
@@ -98,7 +101,7 @@ void* frame_allocate(std::size_t bytes) {
   const std::size_t size_class = class_of(bytes);
   if (size_class >= class_count) return ::operator new(bytes);
   FreeList& list = cache.lists[size_class];
-  if (list.head == nullptr && !take_batch(size_class, list)) return ::operator new((size_class + 1) * class_bytes);
+  if (list.head == nullptr && !take_batch(size_class, list)) return ::operator new(bytes_of(size_class));
   Block* block = list.head;
   list.head = block->next;
   --list.size;

@@ -55,7 +55,8 @@ bool settle(TaskRecord& task) noexcept {
       child.ops->put_panic(child, PanicPayload(*task.extra.load()->torn));
       child.ended = true;
     }
-    const bool forced = child.ops->kind(child) != OutcomeKind::Ok && task.word.load().escalated();
+    // Of an escalated task the frames above go too, whoever observes; a failure or panic of its own climbs as ever.
+    const bool forced = child.ops->kind(child) == OutcomeKind::Cancelled && task.word.load().escalated();
     PromiseBase* parent = child.parent;
     if (parent == nullptr) {
       finish_root(task, child);
@@ -83,6 +84,9 @@ bool finish_wait(TaskRecord& task, TaskWord before) noexcept {
   task.wait_ops.store(nullptr, std::memory_order_relaxed);
   LeafNext next = ops.finish(task, task.wait_data, before);
   task.wait_data = nullptr;
+  if (before.has(TaskWord::by_request_bit)) {  // the refusal of a wait acknowledges, whoever observes it (C3)
+    task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });
+  }
   if (before.escalated() && ops.escalates) next = LeafNext::EndCancelled;
   if (next == LeafNext::Resume) return true;
   if (next == LeafNext::Ended) return false;
@@ -92,6 +96,12 @@ bool finish_wait(TaskRecord& task, TaskWord before) noexcept {
 
 TaskWord disarm(TaskRecord& task) noexcept {
   return task.word.apply([](TaskWord w) { return task_word::disarm(w); }).before;
+}
+
+/// A task that is to end Panicked is unwound out of every wait but one that others rely on: whoever will resume its handle, or
+/// the region that may borrow from its frames (R6).
+bool waits_for_others(const TaskRecord& task) noexcept {
+  return static_cast<Signal>(task.signal) == Signal::Wait && !task.wait_ops.load(std::memory_order_relaxed)->escalates;
 }
 
 /// P3: a task that has not begun in a region with too many panics does not begin.
@@ -130,6 +140,12 @@ Shim Shim::for_wait(TaskRecord& task) {
   shim.handle_.promise().task = &task;
   shim.handle_.promise().waiter = waiter_of(task);
   return shim;
+}
+
+void frame_miscompiled() noexcept {
+  assertion_failed(__FILE__, __LINE__, "the promise lies where a handle looks for it",
+                   "g++ 12 miscompiles the coroutine that was just called: its frame begins with the awaited condition of an if or "
+                   "of a loop. Declare a variable in its body: bool more = co_await f(); if (more) ...; see docs/compilers.md");
 }
 
 void PromiseBase::caught() noexcept {
@@ -177,7 +193,7 @@ void end_with_error(PromiseBase& leaf, Error error) noexcept {
 bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn) noexcept {
   if (!task.word.apply([&](TaskWord w) { return task_word::prepare(w, stubborn); })) return false;
   task.wait_ops.store(&ops, std::memory_order_relaxed);
-  task.wait_since.store(task.kernel->executor().coarse_now().nanos(), std::memory_order_relaxed);
+  task.wait_since_ms.store(static_cast<std::uint32_t>(task.kernel->executor().coarse_now().nanos() / 1'000'000), std::memory_order_relaxed);
   task.wait_data = data;
   signal(task, Signal::Wait);
   return true;
@@ -201,13 +217,16 @@ Error as_child_error(const CancelReason& reason) {
       .with_cancel_reason(reason);
 }
 
-StepEnd coroutine_step(TaskRecord& task) noexcept {
+StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
   if (skip_first_step(task) && !settle(task)) return StepEnd::Done;
-  if (task.wait_ops.load(std::memory_order_relaxed) != nullptr && !finish_wait(task, task.resumed_by) && !settle(task)) return StepEnd::Done;
+  if (task.wait_ops.load(std::memory_order_relaxed) != nullptr) {
+    const bool goes_on = finish_wait(task, before);
+    if ((!goes_on || task.torn) && !settle(task)) return StepEnd::Done;
+  }
   for (;;) {
     signal(task, Signal::None);
     leaf_of(task).handle().resume();
-    if (task.torn && static_cast<Signal>(task.signal) != Signal::Ended) {
+    if (task.torn && static_cast<Signal>(task.signal) != Signal::Ended && !waits_for_others(task)) {
       if (static_cast<Signal>(task.signal) == Signal::Wait) finish_wait(task, disarm(task));
       if (!settle(task)) return StepEnd::Done;
       continue;
@@ -224,7 +243,7 @@ StepEnd coroutine_step(TaskRecord& task) noexcept {
       case Signal::Yield: return StepEnd::Yielded;
       case Signal::Wait:
         if (task.word.apply([](TaskWord w) { return task_word::commit(w); })) return StepEnd::Suspended;
-        if (!finish_wait(task, disarm(task)) && !settle(task)) return StepEnd::Done;
+        if ((!finish_wait(task, disarm(task)) || task.torn) && !settle(task)) return StepEnd::Done;
         break;
       case Signal::None:
         QUIESCE_ASSERT(false, "a coroutine of the library suspended without saying why");

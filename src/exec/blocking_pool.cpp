@@ -96,7 +96,8 @@ bool BlockingPool::grow(const Lock&) {
   const auto live = [](const Place& place) { return place.state == PlaceState::Live; };
   const auto vacant = std::ranges::find_if_not(places_, live);
   QUIESCE_ASSERT(vacant != places_.end(), "the blocking pool has no place for a thread");
-  // Under the lock: a thread that has left waits at most for another that left before it, and neither wants the lock again.
+  // Under the lock: a thread that has left waits at most for another that left before it, and neither wants the
+  // lock again.
   if (vacant->state == PlaceState::Left) std::exchange(vacant->thread, {}).join();
   vacant->state = PlaceState::Free;
   try {
@@ -142,8 +143,8 @@ bool BlockingPool::wait_for_change(Lock& lock) {
   return changed_.wait_until(lock, std::chrono::steady_clock::now() + idle_timeout_) == std::cv_status::timeout;
 }
 
-/// Takes the place's Left mark over from whoever left before and joins that thread, so that at most one that has ended is kept.
-/// Once stop has begun it joins everyone itself.
+/// Takes the place's Left mark over from whoever left before and joins that thread, so that at most one that
+/// has ended is kept. Once stop has begun it joins everyone itself.
 void BlockingPool::leave(Lock& lock, std::size_t place) {
   std::thread before;
   if (!stopping_) {

@@ -60,8 +60,9 @@ void TimerWheel::collect_expired(Time now) noexcept {
   if (exact_) sort_expired();
 }
 
-/// Moves the present on to the next occupied slot and empties that; false when the target comes first. Collecting tick by tick
-/// keeps what is about to be handed out in the cache; sorting tick by tick is sorting the whole, as ticks order deadlines.
+/// Moves the present on to the next occupied slot and empties that; false when the target comes first.
+/// Collecting tick by tick keeps what is about to be handed out in the cache; sorting tick by tick is sorting
+/// the whole, as ticks order deadlines.
 bool TimerWheel::reach_next_event() noexcept {
   if (present_ == target_) return false;
   const std::optional<Event> event = next_event();

@@ -37,12 +37,23 @@ void spend_up(RegionRef region, CancelKind kind, const char* message, Spend spen
   }
 }
 
+/// Steps of a shielded region are steps under its opener's mask. The opener waits for the region, so it is there while the
+/// region is; a reference keeps its record when the region's lock is given up.
 void spend_polls(RegionRef region, std::uint32_t steps) noexcept {
-  spend_up(region, CancelKind::PollQuota, "the poll quota of the region is spent", [steps](RegionRecord& at) {
+  std::vector<TaskRecord*> masked;
+  spend_up(region, CancelKind::PollQuota, "the poll quota of the region is spent", [&](RegionRecord& at) {
+    if (at.counts_mask) {
+      at.opener->references.fetch_add(1, std::memory_order_relaxed);
+      masked.push_back(at.opener);
+    }
     if (!at.counts_polls) return false;
     std::int64_t left = at.polls_left.fetch_sub(steps, std::memory_order_relaxed);
     return left >= 0 && left - static_cast<std::int64_t>(steps) < 0;
   });
+  for (TaskRecord* opener : masked) {
+    opener->kernel->count_masked_steps(*opener, steps);
+    Kernel::drop_reference(*opener);
+  }
 }
 
 /// Small quotas are counted nearly exactly, large ones in full leases.

@@ -1,5 +1,7 @@
 // Cancel requests: marking regions top down, then reaching tasks (rules C2 to C6, C10, C11; models/cancel_reach.pml).
 #include <mutex>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "quiesce/detail/kernel/kernel.hpp"
@@ -10,12 +12,37 @@ namespace {
 
 struct Marked {
   RegionRef region;
-  bool walk = false;       // its tasks are to be reached
   bool drop_hold = false;  // a Stepper root loses its own count
+  CancelKind kind = CancelKind::User;
 };
 
 void put_strengthened(std::optional<CancelReason>& slot, const CancelReason& reason) {
   slot = slot ? strengthen(*slot, reason) : reason;
+}
+
+CleanupBudget cleanup_under(const RegionRecord& region, const CancelReason& reason) {
+  CleanupBudget budget = region.cleanup ? *region.cleanup : default_cleanup_budget(rank(reason.root_kind()));
+  return reason.cleanup() ? meet(budget, *reason.cleanup()) : budget;
+}
+
+/// Under the region's lock: a bounded region's clean-up budget runs from the first request; a graver one tightens it (C3, C10).
+void arm_escalation(RegionRecord& region) {
+  if (!region.bounded || region.escalated) return;
+  const Time due = region.requested_at + cleanup_under(region, *region.reason).time;
+  Executor& executor = region.kernel->executor();
+  if (region.escalation_armed) {
+    if (due >= region.escalation_timer.deadline) return;
+    executor.disarm(region.escalation_timer);
+  }
+  region.escalation_armed = true;
+  region.escalation_timer.deadline = due;
+  executor.arm(region.escalation_timer);
+}
+
+/// What a descendant carries: ParentCancelled with the original as cause, at any depth (C4).
+CancelReason below(const CancelReason& reason) {
+  if (reason.kind() == CancelKind::ParentCancelled && reason.cause() != nullptr) return reason;
+  return CancelReason::parent_cancelled().with_time(reason.time()).with_cause(reason);
 }
 
 /// Marks one region and appends its children. Nothing when it has closed, or when a shield keeps the request out.
@@ -33,12 +60,13 @@ void mark(RegionRef ref, const CancelReason& reason, Whose whose, bool at_its_ow
   const std::optional<CancelReason> before = region.reason;
   put_strengthened(region.reason, reason);
   if (whose == Whose::Outside) put_strengthened(region.outside, reason);
+  if (first) region.requested_at = kernel.executor().now();
   if (!first && *region.reason == *before) return;  // weaker than what everybody below has already
+  arm_escalation(region);
   if (region.word.apply([&](RegionWord w) { return region_word::cancel(w, ref.generation); }).before.gate() == Gate::Open) {
     kernel.note_closing(region);
   }
-  if (MetricsProvider* metrics = kernel.metrics()) metrics->cancellation_requested(ref.id(), region.reason->kind());
-  Marked entry{ref, first, region.held};
+  Marked entry{ref, region.held, region.reason->kind()};
   if (region.held) {
     region.held = false;
     region.body_live.store(false);
@@ -50,15 +78,18 @@ void mark(RegionRef ref, const CancelReason& reason, Whose whose, bool at_its_ow
 }
 
 /// Marks a tree, breadth first: every region is marked before any task of any of them is reached (C4).
-std::vector<Marked> mark_tree(std::vector<RegionRef> tops, const CancelReason& at_top, const CancelReason& below, Whose whose,
-                              bool at_its_own_wish) {
+std::vector<Marked> mark_tree(std::vector<RegionRef> tops, const CancelReason& at_top, Whose whose, bool at_its_own_wish) {
   std::vector<Marked> marked;
   std::vector<RegionRef> next;
   for (RegionRef top : tops) mark(top, at_top, whose, at_its_own_wish, marked, next);
   while (!next.empty()) {
     std::vector<RegionRef> level = std::move(next);
     next.clear();
-    for (RegionRef child : level) mark(child, below, Whose::Outside, false, marked, next);
+    for (RegionRef child : level) mark(child, below(at_top), Whose::Outside, false, marked, next);
+  }
+  for (const Marked& entry : marked) {
+    report_metric(entry.region.record->kernel->metrics(),
+                  [&](MetricsProvider& to) { to.cancellation_requested(entry.region.id(), entry.kind); });
   }
   return marked;
 }
@@ -106,13 +137,16 @@ void wake_one(TaskRecord& task) noexcept {
 void reach_tasks(const std::vector<Marked>& marked) noexcept {
   std::vector<TaskRecord*> withdrawn;
   for (const Marked& entry : marked) {
-    if (!entry.walk) continue;
     RegionRecord& region = *entry.region.record;
     for (RegionShard& shard : region.shards) {
       std::scoped_lock hold(shard.lock);
       if (region.word.load().generation() != entry.region.generation) break;
       for (TaskRecord* task = shard.members; task != nullptr; task = task->member_next) {
-        if (request(*task) && wake_for_request(*task)) withdrawn.push_back(task);
+        if (!request(*task)) {
+          if (task->word.load().masked()) task->kernel->start_mask_budget(*task);  // C3: a graver reason tightens it
+        } else if (wake_for_request(*task)) {
+          withdrawn.push_back(task);
+        }
       }
     }
   }
@@ -142,20 +176,29 @@ void Kernel::cancel_region(RegionRef region, const CancelReason& reason, Whose w
     if (!region.alive()) return;
     TaskRecord* requester = current_task();
     own = stamped(reason, region.record, requester != nullptr && requester->kernel == this ? requester : nullptr);
-    if (region.record->bounded && !region.record->escalation_armed && !region.record->escalated) {
-      CleanupBudget budget = region.record->cleanup ? *region.record->cleanup
-                                                    : default_cleanup_budget(own.root_cause().rank());
-      region.record->escalation_armed = true;
-      region.record->escalation_timer.deadline = executor_->now() + budget.time;
-      executor_->arm(region.record->escalation_timer);
-    }
   }
-  const CancelReason below = CancelReason::parent_cancelled().with_time(own.time()).with_cause(own);
-  reach_tasks(mark_tree({region}, own, below, whose, true));
+  reach_tasks(mark_tree({region}, own, whose, true));
+}
+
+void Kernel::inherit_request(RegionRef region, const CancelReason& reason) noexcept {
+  reach_tasks(mark_tree({region}, below(reason), Whose::Outside, true));
+}
+
+void Kernel::lift_shield(RegionRef region, const std::optional<CancelReason>& reason) noexcept {
+  std::optional<CancelReason> waiting;
+  {
+    std::scoped_lock hold(region.record->lock);
+    if (!region.alive() || !region.record->shielded) return;
+    region.record->shielded = false;
+    std::swap(waiting, region.record->pending);
+  }
+  if (!waiting) waiting = reason;
+  if (waiting) inherit_request(region, *waiting);
 }
 
 void Kernel::cancel_task(TaskRecord& task, const CancelReason& reason) noexcept {
-  CancelReason own = stamped(reason, nullptr, &task);
+  TaskRecord* requester = current_task();
+  CancelReason own = stamped(reason, nullptr, requester);
   TaskExtra& rare = extra(task);
   std::vector<RegionRef> opened;
   {
@@ -166,8 +209,7 @@ void Kernel::cancel_task(TaskRecord& task, const CancelReason& reason) noexcept 
     }
   }
   // C4: what it has opened is marked first; then the task's own bit; then the tasks below; its own wait last.
-  const CancelReason below = CancelReason::parent_cancelled().with_time(own.time()).with_cause(own);
-  std::vector<Marked> marked = mark_tree(opened, below, below, Whose::Outside, false);
+  std::vector<Marked> marked = mark_tree(opened, below(own), Whose::Outside, false);
   request(task);
   reach_tasks(marked);
   wake_one(task);
@@ -177,34 +219,77 @@ void Kernel::deliver_request(TaskRecord& task) noexcept {
   if (request(task)) wake_one(task);
 }
 
+bool Kernel::escalate_task(TaskRecord& task) noexcept {
+  if (task.tier == TaskTier::Blocking) return false;  // its job is waited for
+  TaskStep step = task.word.apply([](TaskWord w) { return task_word::escalate(w); });
+  if (step.made) claim(Waiter::of(task.index, step.before.epoch()), true);
+  return step.made;
+}
+
+void Kernel::note_escalated(TaskId task, const std::string& path) noexcept {
+  escalated_.fetch_add(1, std::memory_order_relaxed);
+  report_metric(metrics(), [&](MetricsProvider& to) { to.escalated(task); });
+  if (config_.log == nullptr) return;
+  const LogField fields[] = {{"task", path}};
+  config_.log->write(LogLevel::Warn, "a task ignored a cancel request past its clean-up budget: its frame goes where it next suspends", fields);
+}
+
+void Kernel::deliver_escalation(TaskRecord& task) noexcept {
+  {
+    std::scoped_lock hold(task.region->lock);
+    if (!task.region->escalated) return;
+  }
+  if (task.role != TaskRole::Finalizer && escalate_task(task)) note_escalated(task.id(), task.path.to_string());
+}
+
 void Kernel::escalate_region(RegionRef region) noexcept {
   std::vector<RegionRef> level{region}, next;
+  std::optional<CancelReason> reason;
   while (!level.empty()) {
     for (RegionRef ref : level) {
       RegionRecord& record = *ref.record;
+      bool shielded;
       {
         std::scoped_lock hold(record.lock);
         if (!ref.alive()) continue;
         record.escalated = true;
+        shielded = record.shielded;
+        if (!reason) reason = record.reason;
         for (RegionRecord* child = record.children; child != nullptr; child = child->sibling_next) {
           next.push_back({child, child->word.load().generation()});
         }
       }
+      if (shielded) lift_shield(ref, reason);  // whatever mask held the request off: its budget is spent too
+      std::vector<std::pair<TaskId, std::string>> escalated;
       for (RegionShard& shard : record.shards) {
         std::scoped_lock hold(shard.lock);
         if (record.word.load().generation() != ref.generation) break;
         for (TaskRecord* task = shard.members; task != nullptr; task = task->member_next) {
-          TaskStep step = task->word.apply([](TaskWord w) { return task_word::escalate(w); });
-          if (!step.made) continue;
-          escalated_.fetch_add(1, std::memory_order_relaxed);
-          if (metrics() != nullptr) metrics()->escalated(task->id());
-          if (task->tier != TaskTier::Blocking) claim(Waiter::of(task->index, step.before.epoch()), true);
+          std::pair<TaskId, std::string> who(task->id(), task->path.to_string());  // it may be gone once it has been claimed
+          if (escalate_task(*task)) escalated.push_back(std::move(who));
         }
       }
+      for (const auto& [task, path] : escalated) note_escalated(task, path);
     }
     level = std::move(next);
     next.clear();
   }
+}
+
+void Kernel::bound_finalizer(RegionRecord& region) noexcept {
+  std::scoped_lock hold(region.lock);
+  if (!region.bounded) return;
+  CleanupBudget budget = region.cleanup ? *region.cleanup : default_cleanup_budget(region.reason ? rank(region.reason->root_kind()) : 0);
+  if (std::exchange(region.escalation_armed, true)) executor_->disarm(region.escalation_timer);
+  region.escalation_timer.deadline = executor_->now() + budget.time;
+  executor_->arm(region.escalation_timer);
+}
+
+bool own_cancellation(const CancelReason& reason, RegionId region) noexcept {
+  for (const CancelReason* at = &reason; at != nullptr; at = at->cause()) {
+    if ((at->kind() == CancelKind::FailFast || at->kind() == CancelKind::RaceLost) && at->region() == region) return true;
+  }
+  return false;
 }
 
 std::optional<CancelReason> Kernel::reason_of(TaskRecord& task) noexcept {
@@ -221,10 +306,8 @@ std::optional<CancelReason> Kernel::reason_of(TaskRecord& task) noexcept {
 
 CleanupBudget Kernel::cleanup_budget(TaskRecord& task) noexcept {
   std::optional<CancelReason> reason = reason_of(task);
-  CleanupBudget budget = default_cleanup_budget(reason ? reason->root_cause().rank() : 0);
-  if (task.region->cleanup) budget = *task.region->cleanup;
-  if (reason && reason->cleanup()) budget = meet(budget, *reason->cleanup());
-  return budget;
+  if (reason) return cleanup_under(*task.region, *reason);
+  return task.region->cleanup ? *task.region->cleanup : default_cleanup_budget(0);
 }
 
 }  // namespace quiesce::detail

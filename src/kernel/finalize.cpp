@@ -14,7 +14,7 @@ struct FinalizerRunner {
   RegionRecord& region;
   Kernel& kernel;
 
-  static StepEnd step(TaskRecord& self) noexcept {
+  static StepEnd step(TaskRecord& self, TaskWord) noexcept {
     FinalizerRunner runner{self, *self.region, *self.kernel};
     if (self.wait_data != nullptr) runner.reap_async();  // start_step has disarmed the wait
     while (FinalizerNode* node = runner.pop()) {
@@ -56,7 +56,7 @@ struct FinalizerRunner {
                                          .capabilities = self.capabilities});
       task = *admitted;
       TaskExtra& rare = Kernel::extra(*task);
-      rare.own_mask_budget = region.cleanup ? *region.cleanup : default_cleanup_budget(region.reason ? region.reason->root_cause().rank() : 0);
+      rare.own_mask_budget = region.cleanup ? *region.cleanup : default_cleanup_budget(region.reason ? rank(region.reason->root_kind()) : 0);
       kernel.enter_mask(*task);
       node->start(*task);
     } catch (...) {
@@ -83,7 +83,7 @@ struct FinalizerRunner {
     auto* task = static_cast<TaskRecord*>(self.wait_data);
     self.wait_data = nullptr;
     if (task->result_ops->kind(*task) == OutcomeKind::Err) {
-      kernel.report_failure(region, region.policy, task->id(), task->result_ops->failure(*task));
+      kernel.report_failure(region, region.policy, *task, task->result_ops->failure(*task));
     }
     task->word.apply([](TaskWord w) { return task_word::take(w); });
     Kernel::drop_handle(*task);
@@ -120,7 +120,6 @@ struct FinalizerRunner {
       } catch (...) { note_cleanup(std::current_exception()); }
     }
     std::uint32_t leaked = leak_obligations(region);  // L2: still reserved after all of that
-    kernel.leaked_.fetch_add(leaked, std::memory_order_relaxed);
     RegionRecord& mine = region;
     Kernel& its = kernel;
     self.word.apply([](TaskWord w) { return task_word::finalize(w); });

@@ -65,7 +65,8 @@ TaskExtra& Kernel::extra(TaskRecord& task) {
 void Kernel::enter_mask(TaskRecord& task) {
   TaskExtra& rare = extra(task);
   if (++rare.mask_depth > 1) return;
-  rare.mask_counting = false;
+  rare.mask_steps_used.store(0, std::memory_order_relaxed);
+  rare.mask_steps_max.store(~0u, std::memory_order_relaxed);
   TaskStep entered = task.word.apply([](TaskWord w) { return task_word::mask(w); });
   if (entered.before.requested()) start_mask_budget(task);
 }
@@ -75,7 +76,6 @@ void Kernel::leave_mask(TaskRecord& task) noexcept {
   if (--rare.mask_depth > 0) return;
   task.word.apply([](TaskWord w) { return task_word::unmask(w); });
   stop_mask_timer(task);
-  rare.mask_counting = false;
 }
 
 void Kernel::stop_mask_timer(TaskRecord& task) noexcept {
@@ -89,33 +89,34 @@ void Kernel::stop_mask_timer(TaskRecord& task) noexcept {
   if (armed) executor_->disarm(rare->mask_timer);
 }
 
-// The time of a mask's budget runs from the request or the outermost mask, whichever is later. Any thread.
+// A mask's budget runs from the request or the outermost mask, whichever is later. Any thread.
 void Kernel::start_mask_budget(TaskRecord& task) noexcept {
   TaskExtra* rare = task.extra.load(std::memory_order_acquire);
   if (rare == nullptr) return;
   CleanupBudget budget = rare->own_mask_budget ? *rare->own_mask_budget : cleanup_budget(task);
   std::scoped_lock hold(rare->lock);
   TaskWord word = task.word.load();
-  if (!word.masked() || rare->mask_timer_armed) return;
+  if (!word.masked()) return;
+  if (rare->mask_timer_armed) {  // C3: a further request only tightens it
+    if (budget.steps < rare->mask_steps_max.load()) rare->mask_steps_max.store(budget.steps);
+    if (rare->mask_begun + budget.time >= rare->mask_timer.deadline) return;
+    executor_->disarm(rare->mask_timer);
+  } else {
+    rare->mask_begun = executor_->now();
+    rare->mask_steps_max.store(budget.steps);
+  }
   rare->mask_timer_armed = true;
   rare->timed_mask_epoch = word.mask_epoch();
-  rare->mask_timer.deadline = executor_->now() + budget.time;
+  rare->mask_timer.deadline = rare->mask_begun + budget.time;
   executor_->arm(rare->mask_timer);
 }
 
-void Kernel::count_masked_step(TaskRecord& task) noexcept {
-  TaskExtra& rare = *task.extra.load(std::memory_order_relaxed);
+void Kernel::count_masked_steps(TaskRecord& task, std::uint32_t steps) noexcept {
+  TaskExtra& rare = *task.extra.load(std::memory_order_acquire);
   TaskWord word = task.word.load();
-  if (!rare.own_mask_budget && !word.requested()) return;
-  if (!rare.mask_counting) {
-    rare.mask_counting = true;
-    rare.mask_steps_left = rare.own_mask_budget ? rare.own_mask_budget->steps : cleanup_budget(task).steps;
-  }
-  if (rare.mask_steps_left == 0) {
-    expire_mask(task, word.mask_epoch(), CancelKind::PollQuota);
-  } else {
-    --rare.mask_steps_left;
-  }
+  if (!word.masked() || (!rare.own_mask_budget && !word.requested())) return;
+  const std::uint64_t used = std::uint64_t{rare.mask_steps_used.fetch_add(steps)} + steps;
+  if (used > rare.mask_steps_max.load()) expire_mask(task, word.mask_epoch(), CancelKind::PollQuota);
 }
 
 void Kernel::expire_mask(TaskRecord& task, std::uint8_t mask_epoch, CancelKind kind) noexcept {
@@ -124,6 +125,7 @@ void Kernel::expire_mask(TaskRecord& task, std::uint8_t mask_epoch, CancelKind k
   TaskExtra& rare = *task.extra.load(std::memory_order_acquire);
   if (rare.own_mask_budget) {
     cancel_task(task, CancelReason::make(kind, "the clean-up budget of the finalizer is spent", std::source_location::current()));
+    bound_finalizer(*task.region);
   } else if (expired.before.requested()) {
     claim(Waiter::of(task.index, task.word.load().epoch()), true);
   }
@@ -135,20 +137,9 @@ void Kernel::expire_mask(TaskRecord& task, std::uint8_t mask_epoch, CancelKind k
       shielded.push_back({region, region->word.load().generation()});
     }
   }
-  for (RegionRef region : shielded) {
-    std::optional<CancelReason> pending;
-    {
-      std::scoped_lock hold(region.record->lock);
-      if (!region.alive() || !region.record->shielded) continue;
-      region.record->shielded = false;
-      pending = std::move(region.record->pending);
-      region.record->pending.reset();
-    }
-    if (!pending && task.word.load().requested()) {
-      if (auto reason = reason_of(task)) pending = CancelReason::parent_cancelled().with_cause(*reason);
-    }
-    if (pending) cancel_region(region, *pending, Whose::Outside);
-  }
+  std::optional<CancelReason> reason;
+  if (!shielded.empty() && task.word.load().requested()) reason = reason_of(task);
+  for (RegionRef region : shielded) lift_shield(region, reason);
 }
 
 }  // namespace quiesce::detail

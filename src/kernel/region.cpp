@@ -16,26 +16,32 @@ void post_timer_check(RegionRecord& region) noexcept {
   if (region.timer_check.try_post()) region.kernel->executor().post(region.timer_check);
 }
 
-/// Looks again at both timers of whatever life the record is in: harmless when the life it was posted for has gone.
+/// Looks again at the timers of whatever life the record is in: harmless when the life it was posted for has gone.
 void run_timer_check(WorkItem& item) noexcept {
   auto* region = reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&item) - offsetof(RegionRecord, timer_check));
   Kernel* kernel;
   RegionRef ref{region, region->word.load().generation()};
-  bool deadline, escalation, warning;
+  bool deadline, escalation, warning, notice;
+  Time now;
   {
     std::scoped_lock hold(region->lock);
     if (!ref.alive()) return;
     kernel = region->kernel;
-    Time now = kernel->executor().now();
+    now = kernel->executor().now();
     deadline = region->deadline_armed && region->deadline_timer.deadline <= now;
     escalation = region->escalation_armed && region->escalation_timer.deadline <= now;
     warning = region->warning_armed && region->warning_timer.deadline <= now;
+    notice = region->notice_armed && region->notice_timer.deadline <= now;
+    if (notice) region->notice_armed = false;
     if (warning) region->warning_armed = false;
     if (deadline) region->deadline_armed = false;
     if (escalation) region->escalation_armed = false;
   }
+  if (notice && !deadline) {
+    report_metric(kernel->metrics(), [&](MetricsProvider& to) { to.deadline_warning(ref.id(), *region->budget.deadline - now); });
+  }
   if (deadline) {
-    if (MetricsProvider* metrics = kernel->metrics()) metrics->deadline_exceeded(ref.id());
+    report_metric(kernel->metrics(), [&](MetricsProvider& to) { to.deadline_exceeded(ref.id()); });
     kernel->cancel_region(ref, CancelReason::deadline("the deadline of the region has passed"), Whose::Outside);
   }
   if (escalation) kernel->escalate_region(ref);
@@ -48,6 +54,9 @@ void deadline_fired(TimerEntry& entry) noexcept {
 void warning_fired(TimerEntry& entry) noexcept {
   post_timer_check(*reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&entry) - offsetof(RegionRecord, warning_timer)));
 }
+void notice_fired(TimerEntry& entry) noexcept {
+  post_timer_check(*reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&entry) - offsetof(RegionRecord, notice_timer)));
+}
 void escalation_fired(TimerEntry& entry) noexcept {
   post_timer_check(*reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&entry) - offsetof(RegionRecord, escalation_timer)));
 }
@@ -57,7 +66,16 @@ void set_quotas(RegionRecord& region, const RegionRecord* parent, const Budget& 
   region.counts_cost = wanted.cost_quota.has_value();
   region.polls_left.store(region.counts_polls ? wanted.poll_quota : 0);
   region.cost_left.store(region.counts_cost ? static_cast<std::int64_t>(*wanted.cost_quota) : 0);
-  region.quota = region.counts_polls || region.counts_cost ? &region : (parent ? parent->quota : nullptr);
+  const bool counts = region.counts_polls || region.counts_cost || region.counts_mask;
+  region.quota = counts ? &region : (parent ? parent->quota : nullptr);
+}
+
+/// C11: what is left of a mask's clean-up budget takes the place of what a shielded region would inherit.
+Budget mask_budget_left(TaskExtra& rare) {
+  std::scoped_lock hold(rare.lock);
+  if (!rare.mask_timer_armed) return Budget::infinite();
+  const std::uint32_t used = rare.mask_steps_used.load(), allowed = rare.mask_steps_max.load();
+  return Budget::infinite().with_deadline(rare.mask_timer.deadline).with_poll_quota(allowed - std::min(used, allowed));
 }
 
 }  // namespace
@@ -114,22 +132,19 @@ std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birt
     region->result = birth.result;
     region->held = birth.held;
     region->body_live.store(true);
+    region->ordinals.store(0);
     region->body_ended = birth.held;
     region->owed.store(1);
     region->budget = parent ? meet(parent->budget, birth.budget) : birth.budget;
-    region->shielded = birth.opener != nullptr && birth.opener->word.load().masked();
-    if (region->shielded) {
-      // C11: what it inherits is replaced by what is left of the mask's clean-up budget.
-      region->budget = birth.budget;
-      TaskExtra& rare = extra(*birth.opener);
-      std::scoped_lock hold_extra(rare.lock);
-      if (rare.mask_timer_armed) region->budget = meet(birth.budget, Budget::infinite().with_deadline(rare.mask_timer.deadline));
-    }
+    const TaskWord opener_word = birth.opener != nullptr ? birth.opener->word.load() : TaskWord{};
+    region->shielded = region->counts_mask = opener_word.masked() && !opener_word.escalated();
+    if (region->shielded) region->budget = meet(birth.budget, mask_budget_left(extra(*birth.opener)));
     set_quotas(*region, parent, birth.budget);
     region->timer_check.run = run_timer_check;
     region->deadline_timer.fire = deadline_fired;
     region->escalation_timer.fire = escalation_fired;
     region->warning_timer.fire = warning_fired;
+    region->notice_timer.fire = notice_fired;
     born = region->word.apply([](RegionWord w) { return region_word::birth(w); });
   }
   QUIESCE_ASSERT(born.made, "a region record from the free stock is Closed");
@@ -171,33 +186,60 @@ std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birt
     rare.opened = region;
   }
   regions_opened_.fetch_add(1, std::memory_order_relaxed);
-  if (metrics() != nullptr) {
-    metrics()->region_created(ref.id(), parent ? std::optional(birth.parent.id()) : std::nullopt);
-    if (region->budget.deadline) metrics()->deadline_set(ref.id(), *region->budget.deadline);
-  }
+  report_metric(metrics(), [&](MetricsProvider& to) { to.region_created(ref.id(), parent ? std::optional(birth.parent.id()) : std::nullopt); });
   const std::optional<Time>& deadline = region->budget.deadline;
-  if (deadline && (parent == nullptr || parent->budget.deadline != deadline)) {
+  // One that is inherited, from above or from the mask, ends the region through its parent or its shield.
+  if (deadline && birth.budget.deadline == deadline && (parent == nullptr || parent->budget.deadline != deadline)) {
     std::scoped_lock hold(region->lock);
     region->deadline_timer.deadline = *deadline;
     region->deadline_armed = true;
     executor_->arm(region->deadline_timer);
   }
+  if (region->deadline_armed && metrics() != nullptr) watch_deadline(*region);
   // C4: linked, then looked at again; R3: opened by a task that a request has reached.
-  if (!region->shielded) {
-    if (parent != nullptr && parent->word.load().cancelled()) {
-      std::optional<CancelReason> why;
-      {
-        std::scoped_lock hold(parent->lock);
-        why = parent->reason;
-      }
-      if (why) cancel_region(ref, CancelReason::parent_cancelled().with_cause(*why), Whose::Outside);
-    } else if (birth.opener != nullptr && birth.opener->word.load_seq_cst().requested()) {
-      if (auto why = reason_of(*birth.opener)) {
-        cancel_region(ref, CancelReason::parent_cancelled().with_cause(*why), Whose::Outside);
-      }
-    }
+  if (birth.opener != nullptr && !birth.opener->word.load_seq_cst().masked()) lift_shield(ref, std::nullopt);
+  bool shielded, escalated = false;
+  std::optional<CancelReason> why;
+  {
+    std::scoped_lock hold(region->lock);
+    shielded = region->shielded;
   }
+  if (shielded) return ref;
+  if (parent != nullptr && parent->word.load().cancelled()) {
+    std::scoped_lock hold(parent->lock);
+    why = parent->reason;
+    escalated = parent->escalated;
+  } else if (birth.opener != nullptr && birth.opener->word.load_seq_cst().requested()) {
+    why = reason_of(*birth.opener);
+  }
+  if (why) inherit_request(ref, *why);
+  if (escalated) escalate_region(ref);
   return ref;
+}
+
+// A provider hears of a deadline when it is set, and again when a tenth of the time is left.
+void Kernel::watch_deadline(RegionRecord& region) noexcept {
+  const Time deadline = *region.budget.deadline;
+  report_metric(metrics(), [&](MetricsProvider& to) { to.deadline_set(region.id(), deadline); });
+  const Time now = executor_->now();
+  if (deadline <= now) return;
+  std::scoped_lock hold(region.lock);
+  region.notice_timer.deadline = deadline - (deadline - now) / 10;
+  region.notice_armed = true;
+  executor_->arm(region.notice_timer);
+}
+
+void Kernel::report_close(const RegionRecord& region, bool has_own_deadline) noexcept {
+  const Time now = executor_->now();
+  const RegionId id = region.id();
+  if (region.reason) report_metric(metrics(), [&](MetricsProvider& to) { to.drain_completed(id, now - region.requested_at); });
+  if (has_own_deadline) {
+    const Duration left = *region.budget.deadline - now;
+    report_metric(metrics(), [&](MetricsProvider& to) {
+      left < Duration::zero() ? to.deadline_violation(id, -left) : to.deadline_remaining(id, left);
+    });
+  }
+  report_metric(metrics(), [&](MetricsProvider& to) { to.region_closed(id, now - region.created_at); });
 }
 
 void Kernel::begin_close(RegionRef region) noexcept {
@@ -253,49 +295,73 @@ void Kernel::sweep_failures(RegionRecord& region) noexcept {
       task->linked_failed = false;
     }
     if (task->word.apply([](TaskWord w) { return task_word::take(w); })) {
-      report_failure(region, task->policy, task->id(), task->result_ops->failure(*task));
+      report_failure(region, task->policy, *task, task->result_ops->failure(*task));
     }
     drop_reference(*task);
   }
 }
 
-void Kernel::report_failure(RegionRecord& region, const PolicyOps* policy, TaskId task, Outcome<> failure) noexcept {
-  if (policy == nullptr) policy = region.policy;
+void Kernel::note_cancelled(RegionRecord& region, const TaskRecord& task) noexcept {
+  if (own_cancellation(task.result_ops->failure(task).cancel_reason(), region.id())) return;  // not by that request
+  std::scoped_lock hold(region.lock);
+  if (region.outside) region.cancelled = region.outside;
+}
+
+void Kernel::report_failure(RegionRecord& region, const PolicyOps* policy, const TaskRecord& task, Outcome<> failure) noexcept {
+  ReportedFailure reported{policy != nullptr ? policy : region.policy, task.id(), task.path.to_string(), std::move(failure)};
+  {
+    // The policy is asked for one failure at a time: whoever comes meanwhile leaves his with the one who asks. That one holds a
+    // count of the region, or is its finalizer phase, so the region does not end before the last has been asked for.
+    std::scoped_lock hold(region.lock);
+    if (region.policy_busy) {
+      region.reported.push_back(std::move(reported));
+      return;
+    }
+    region.policy_busy = true;
+  }
+  for (;;) {
+    ask_policy(region, std::move(reported));
+    std::scoped_lock hold(region.lock);
+    if (region.reported.empty()) {
+      region.policy_busy = false;
+      return;
+    }
+    reported = std::move(region.reported.front());
+    region.reported.erase(region.reported.begin());
+  }
+}
+
+// The policy is user code and runs under no lock; nobody else touches `failures` meanwhile.
+void Kernel::ask_policy(RegionRecord& region, ReportedFailure reported) noexcept {
+  const PolicyOps* policy = reported.policy;
+  const Outcome<>& failure = reported.failure;
   void* instance = policy == region.policy && region.policy_instance ? region.policy_instance : policy->default_instance;
   PolicyAction action = PolicyAction::CancelRegion;
   std::ostringstream text;
-  text << "task " << task << " failed: " << failure;
-  auto aggregate = [&](Outcome<> next) {
-    // The policy is user code and runs under no lock: take what is there, aggregate, put it back, and again if somebody
-    // has put another one meanwhile.
-    for (;;) {
-      Outcome<> so_far = Outcome<>::ok();
-      {
-        std::scoped_lock hold(region.lock);
-        std::swap(so_far, region.failures);
-      }
-      policy->aggregate(instance, so_far, std::move(next));
-      std::scoped_lock hold(region.lock);
-      if (region.failures.is_ok()) {
-        region.failures = std::move(so_far);
-        return;
-      }
-      next = std::move(so_far);
-    }
-  };
+  text << "task " << reported.path << " failed: " << failure;
+  Outcome<> so_far = Outcome<>::ok();
+  {
+    std::scoped_lock hold(region.lock);
+    so_far = region.failures;
+  }
   try {
-    ChildFailure described{task, failure.kind(), Error(ErrorCode::User, text.str()), nullptr, std::nullopt};
+    ChildFailure described{reported.task, failure.kind(), Error(ErrorCode::User, text.str()), nullptr, std::nullopt};
     if (failure.is_err()) described.error = failure.error();
     if (failure.is_panicked()) described.exception = failure.panic().exception();
     if (failure.is_cancelled()) described.reason = failure.cancel_reason();
     action = policy->on_child_failure(instance, described);
-    aggregate(failure);
+    Outcome<> aggregated = so_far;
+    policy->aggregate(instance, aggregated, Outcome<>(failure));
+    so_far = std::move(aggregated);
   } catch (...) {
     PanicPayload panic = note_panic(
         region, PanicLocation(PanicLocation::RegionCleanup{region.id(), CleanupPhase::StateTransition}), std::current_exception());
-    std::scoped_lock hold(region.lock);
-    region.failures = region.failures.join(failure).join(Outcome<>::panicked(std::move(panic)));
+    so_far = std::move(so_far).join(failure).join(Outcome<>::panicked(std::move(panic)));
     action = PolicyAction::CancelRegion;
+  }
+  {
+    std::scoped_lock hold(region.lock);
+    region.failures = std::move(so_far);
   }
   if (action == PolicyAction::CancelRegion) {
     CancelReason reason = CancelReason::fail_fast(text.str());
@@ -309,10 +375,10 @@ void Kernel::complete_body(RegionRecord& region, TaskRecord& task, OutcomeKind k
   {
     std::scoped_lock hold(region.lock);
     region.body_ended = true;
-    if (kind != OutcomeKind::Ok) region.body_failed_first = region.failures.is_ok();
-    if (kind == OutcomeKind::Cancelled && region.outside) region.cancelled = region.outside;  // R10
+    if (kind != OutcomeKind::Ok) region.body_failed_first = region.failures.is_ok() && !region.policy_busy;
   }
   if (kind == OutcomeKind::Ok) return;
+  if (kind == OutcomeKind::Cancelled) note_cancelled(region, task);
   RegionRef ref{&region, region.word.load().generation()};
   Outcome<> failure = task.result_ops->failure(task);
   if (kind == OutcomeKind::Cancelled) {
@@ -326,9 +392,10 @@ void Kernel::complete_body(RegionRecord& region, TaskRecord& task, OutcomeKind k
 
 RegionRecord* Kernel::close_region(RegionRecord& region) noexcept {
   QUIESCE_ASSERT(region.word.load().gate() == Gate::Finalizing, "only a finalizing region closes");
-  bool deadline = false, escalation = false, warning = false;
+  bool deadline = false, escalation = false, warning = false, notice = false;
   {
     std::scoped_lock hold(region.lock);
+    std::swap(notice, region.notice_armed);
     std::swap(deadline, region.deadline_armed);
     std::swap(escalation, region.escalation_armed);
     std::swap(warning, region.warning_armed);
@@ -336,6 +403,11 @@ RegionRecord* Kernel::close_region(RegionRecord& region) noexcept {
   if (deadline) executor_->disarm(region.deadline_timer);
   if (escalation) executor_->disarm(region.escalation_timer);
   if (warning) executor_->disarm(region.warning_timer);
+  if (notice) executor_->disarm(region.notice_timer);
+  if (metrics() != nullptr) {
+    const std::optional<Time>& limit = region.budget.deadline;
+    report_close(region, limit && (region.parent == nullptr || region.parent->budget.deadline != limit));
+  }
   const RegionId id = region.id();
   RegionRecord* parent = region.parent;
   TaskRecord* opener = region.opener;
@@ -351,18 +423,13 @@ RegionRecord* Kernel::close_region(RegionRecord& region) noexcept {
       result->body_failed_first = region.body_failed_first;
       result->reason = region.reason;
     }
-    if (metrics() != nullptr) {
-      Time now = executor_->now();
-      if (region.reason) metrics()->drain_completed(id, now - region.close_begun);
-      metrics()->region_closed(id, now - region.created_at);
-    }
     region.word.apply([](RegionWord w) { return region_word::close(w); });
     region.failures = Outcome<>::ok();
     region.cancelled.reset();
     region.reason.reset();
     region.outside.reset();
     region.pending.reset();
-    region.shielded = region.body_ended = region.escalated = region.body_failed_first = region.held = false;
+    region.shielded = region.body_ended = region.escalated = region.body_failed_first = region.held = region.leaks = false;
     region.result = nullptr;
     region.opener = nullptr;
     region.finalizer_count = 0;

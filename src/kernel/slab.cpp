@@ -17,14 +17,14 @@ struct Stack {
   std::uint32_t size = 0;
 
   void push(Record* record) {
-    record->free_next = head;
+    free_link(*record) = head;
     head = record;
     ++size;
   }
   Record* pop() {
     Record* record = head;
     if (record != nullptr) {
-      head = record->free_next;
+      head = free_link(*record);
       --size;
     }
     return record;
@@ -44,7 +44,7 @@ struct Depot {
   }
 };
 
-/// A thread's own free records. Trivial, so that reaching it costs no initialisation check; `Reaper` empties it at thread exit.
+/// A thread's own free records. Trivial, so that reaching it costs no initialisation check; `MagazineReaper` empties it at thread exit.
 template <class Record>
 constinit thread_local Stack<Record> magazine{};
 
@@ -57,13 +57,13 @@ void give_back(std::uint32_t keep) {
 }
 
 template <class Record>
-struct Reaper {
-  ~Reaper() { give_back<Record>(0); }
+struct MagazineReaper {
+  ~MagazineReaper() { give_back<Record>(0); }
 };
 
 template <class Record>
-void touch_reaper() {
-  static thread_local Reaper<Record> reaper;
+void touch_magazine_reaper() {
+  static thread_local MagazineReaper<Record> reaper;
   (void)reaper;
 }
 
@@ -88,7 +88,7 @@ template <class Record>
 Record* Slab<Record>::allocate() noexcept {
   Stack<Record>& mine = magazine<Record>;
   if (Record* record = mine.pop()) return record;
-  touch_reaper<Record>();
+  touch_magazine_reaper<Record>();
   Depot<Record>& depot = Depot<Record>::instance();
   std::scoped_lock hold(depot.lock);
   if (depot.free.head == nullptr && !grow(depot, chunks_)) return nullptr;
@@ -99,7 +99,7 @@ Record* Slab<Record>::allocate() noexcept {
 template <class Record>
 void Slab<Record>::free(Record* record) noexcept {
   Stack<Record>& mine = magazine<Record>;
-  if (mine.head == nullptr) touch_reaper<Record>();
+  if (mine.head == nullptr) touch_magazine_reaper<Record>();
   mine.push(record);
   if (mine.size > 2 * magazine_size) give_back<Record>(magazine_size);
 }

@@ -149,7 +149,7 @@ TaskSnapshot view(const TaskRecord& task, Time now, bool failed) {
   const LeafOps* wait = task.wait_ops.load(std::memory_order_relaxed);
   if (word.run() == RunState::Idle && wait != nullptr) {
     shot.waiting_for = wait->what;
-    shot.waiting = now - Time::from_nanos(task.wait_since.load(std::memory_order_relaxed));
+    shot.waiting = now - Time::from_nanos(std::int64_t{task.wait_since_ms.load(std::memory_order_relaxed)} * 1'000'000);
   } else if (task.tier == TaskTier::Blocking && word.run() == RunState::Queued) {
     shot.waiting_for = "a thread of the blocking pool";
     shot.waiting = shot.age;
@@ -235,7 +235,7 @@ void Kernel::warn_slow_close(RegionRef region) noexcept {
                                  {"waits_for", wait},
                                  {"age", age}};
       config_.log->write(LogLevel::Warn, "the close of a region takes long", fields);
-      if (MetricsProvider* metrics = this->metrics()) metrics->task_stuck_detected(task.id, task.age);
+      report_metric(metrics(), [&](MetricsProvider& to) { to.task_stuck_detected(task.id, task.age); });
     }
   }
 }

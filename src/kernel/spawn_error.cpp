@@ -18,6 +18,16 @@ ErrorCode code_of(SpawnErrorKind kind) {
   return ErrorCode::User;
 }
 
+SpawnErrorKind kind_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::RegionNotFound: return SpawnErrorKind::RegionNotFound;
+    case ErrorCode::RegionAtCapacity: return SpawnErrorKind::RegionAtCapacity;
+    case ErrorCode::WrongRuntime: return SpawnErrorKind::WrongRuntime;
+    case ErrorCode::RuntimeShutdown: return SpawnErrorKind::RuntimeShutdown;
+    default: return SpawnErrorKind::RegionClosed;
+  }
+}
+
 }  // namespace
 
 const char* to_string(SpawnErrorKind kind) noexcept {
@@ -61,6 +71,10 @@ std::string RegionRefusal::message() const {
     case ErrorCode::StaleContext: text << ": the context's task has ended; use the context of the running task"; break;
     case ErrorCode::ObligationLeaked: text << ": the obligation was still reserved when its region ended, and has leaked"; break;
     case ErrorCode::ObligationMoved: text << ": the obligation has been resolved or moved on, and this token is stale"; break;
+    case ErrorCode::ForeignContext:
+      text << ": a task reserves through its own context and resolves what it holds itself; an obligation is another's: move it with "
+              "Obligation::move_to";
+      break;
     default: text << ": " << to_string(code_); break;
   }
   return text.str();
@@ -76,6 +90,8 @@ Error RegionRefusal::to_error() const {
 
 SpawnError::SpawnError(SpawnErrorKind kind, RegionId region, std::string path)
     : RegionRefusal(code_of(kind), region, std::move(path)), kind_(kind) {}
+
+SpawnError::SpawnError(const RegionRefusal& refusal) : RegionRefusal(refusal), kind_(kind_of(code_)) {}
 
 SpawnError SpawnError::at_capacity(RegionId region, std::string path, std::string what, std::uint64_t limit, std::uint64_t live) {
   SpawnError error(SpawnErrorKind::RegionAtCapacity, region, std::move(path));

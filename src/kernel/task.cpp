@@ -5,6 +5,7 @@
 
 #include "quiesce/detail/assert.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
+#include "quiesce/detail/kernel/obligations.hpp"
 
 namespace quiesce::detail {
 namespace {
@@ -20,7 +21,7 @@ std::uint32_t next_ordinal(TaskRecord& parent) {
 }
 
 void name_child(TaskRecord& task, TaskRecord* parent, RegionRecord& region) {
-  const std::uint32_t ordinal = parent == nullptr ? 0 : next_ordinal(*parent);
+  const std::uint32_t ordinal = parent == nullptr ? region.ordinals.fetch_add(1, std::memory_order_relaxed) : next_ordinal(*parent);
   task.path = parent == nullptr ? region.path.child(ordinal) : parent->path.child(ordinal);
   task.logical = child(parent == nullptr ? region.logical : parent->logical, ordinal);
 }
@@ -35,15 +36,14 @@ void forget_rare(TaskRecord& task) noexcept {
     extra->own_mask_budget.reset();
     extra->torn.reset();
     extra->opened = nullptr;
-    extra->mask_depth = extra->mask_steps_left = 0;
-    extra->mask_counting = false;
+    extra->mask_depth = 0;
   }
   ExtraSlab::free(extra);
 }
 
 Lane lane_of(const TaskRecord& task, TaskWord word) {
   if (word.has(TaskWord::by_request_bit)) return Lane::Cancel;
-  return task.deadline ? Lane::Timed : Lane::Ready;
+  return task.is_timed() ? Lane::Timed : Lane::Ready;
 }
 
 }  // namespace
@@ -86,7 +86,7 @@ std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
   task->tier = birth.tier;
   task->role = birth.role;
   task->priority = region.budget.priority;
-  task->deadline = region.budget.deadline;
+  task->deadline = region.budget.deadline.value_or(Time::max());
   task->policy = birth.policy;
   task->capabilities = birth.capabilities;
   std::uint32_t worker = executor_->current_worker();
@@ -104,6 +104,7 @@ std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
   task->cooperative_left = config_.poll_budget;
   task->created_at = executor_->coarse_now();
   task->result_ops = nullptr;
+  new (&task->timer) TimerEntry();
   TaskStep born = task->word.apply_alone([&](TaskWord w) { return task_word::birth(w, birth.has_handle); });
   QUIESCE_ASSERT(born.made, "a record from the free stock is Free");
   return task;
@@ -162,9 +163,12 @@ void Kernel::forget_job(TaskRecord& task) noexcept {
 void Kernel::publish(TaskRecord& task) noexcept {
   RegionRecord& region = *task.region;
   count(&CountShard::tasks_spawned);
-  if (metrics() != nullptr) metrics()->task_spawned(region.id(), task.id());
+  report_metric(metrics(), [&](MetricsProvider& to) { to.task_spawned(region.id(), task.id()); });
   link_member(task);
-  if (region.word.load().cancelled()) deliver_request(task);  // C4: linked, then looked at again
+  if (region.word.load().cancelled()) {  // C4: linked, then looked at again
+    deliver_request(task);
+    deliver_escalation(task);
+  }
   if (task.tier != TaskTier::Blocking) schedule(task, Origin::Spawn);
 }
 
@@ -188,16 +192,15 @@ StepEnd Kernel::run_step(TaskRecord& task) noexcept {
   task.steps.store(task.steps.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   task.cooperative_left = config_.poll_budget;
   if (region.quota != nullptr && task.role != TaskRole::Runner && task.role != TaskRole::Driver) count_polls(region, 1);
-  if (started.before.masked() && task.extra.load(std::memory_order_relaxed) != nullptr) count_masked_step(task);
+  if (started.before.masked() && task.extra.load(std::memory_order_relaxed) != nullptr) count_masked_steps(task, 1);
   TaskRecord* outer = running_task;
   running_task = &task;
-  task.resumed_by = started.before;
-  StepEnd end = task.step(task);
+  StepEnd end = task.step(task, started.before);
   running_task = outer;
   if (end == StepEnd::Yielded) {
     TaskStep given = task.word.apply([](TaskWord w) { return task_word::yield(w); });
     QUIESCE_ASSERT(given.made, "only a running task with no wait yields");
-    executor_->schedule(task, task.deadline ? Lane::Timed : Lane::Ready, Origin::Yield);
+    executor_->schedule(task, task.is_timed() ? Lane::Timed : Lane::Ready, Origin::Yield);
   }
   return end;
 }
@@ -211,51 +214,57 @@ void Kernel::complete(TaskRecord& task) noexcept {
   RegionRecord& region = *task.region;
   const OutcomeKind kind = task.result_ops->kind(task);
   count(&CountShard::tasks_completed);
-  if (metrics() != nullptr) metrics()->task_completed(task.id(), kind, executor_->now() - task.created_at);
+  report_metric(metrics(), [&](MetricsProvider& to) { to.task_completed(task.id(), kind, executor_->now() - task.created_at); });
   if (Registry* registry = task.capabilities ? task.capabilities->set.registry.get() : nullptr) {
     registry->release_task(task.id());
   }
   unlink_member(task);
   const TaskRole role = task.role;
   if (role == TaskRole::Body) complete_body(region, task, kind);
+  // A panic goes to the policy whoever joins: copied before a joiner may take it.
+  Outcome<> panic = Outcome<>::ok();
+  if (role == TaskRole::Child && kind == OutcomeKind::Panicked) panic = task.result_ops->failure(task);
   TaskStep done = task.word.apply([](TaskWord w) { return task_word::complete(w); });
   QUIESCE_ASSERT(done.made, "a task completes once, from Finalizing");
+  leave_obligations(task);  // L2
   bool seen = false;
   if (done.before.has(TaskWord::joiner_bit)) seen = claim(Waiter{task.joiner.load(std::memory_order_acquire)});
-  if (role == TaskRole::Child) note_completion(region, task, kind, done.before.requested(), seen);
+  if (role == TaskRole::Child && kind == OutcomeKind::Panicked) {
+    report_failure(region, task.policy, task, std::move(panic));
+  } else if (role == TaskRole::Child) {
+    note_completion(region, task, kind, done.before.requested(), seen);
+  }
   drop_reference(task);
   if (role == TaskRole::Body) region.body_live.store(false);
   if (role == TaskRole::Body || role == TaskRole::Child) release_live(region);
 }
 
-// R7. A panic goes to the policy at once, whoever saw it; an Err (or a Cancelled that nobody asked for) waits for its handle.
+// R7. An Err (or a Cancelled that nobody asked for) waits for its handle; a panic has gone to the policy at once.
 // `seen`: a joiner that waited has been claimed by this completion and will take the result itself.
 void Kernel::note_completion(RegionRecord& region, TaskRecord& task, OutcomeKind kind, bool requested,
                              bool seen) noexcept {
   if (kind == OutcomeKind::Ok) return;
   if (kind == OutcomeKind::Cancelled && requested) {
-    std::scoped_lock hold(region.lock);
-    if (region.outside) region.cancelled = region.outside;  // R10
-    return;
-  }
-  if (kind == OutcomeKind::Panicked) {
-    report_failure(region, task.policy, task.id(), task.result_ops->failure(task));
+    note_cancelled(region, task);
     return;
   }
   if (seen) return;
-  if (task.word.load().has(TaskWord::dropped_bit)) {
-    if (task.word.apply([](TaskWord w) { return task_word::take(w); })) {
-      report_failure(region, task.policy, task.id(), task.result_ops->failure(task));
+  {
+    // A handle that is dropped meanwhile says so in the word, then looks at the list under this lock: one of the two sees the other.
+    std::scoped_lock hold(region.lock);
+    if (!task.word.load().has(TaskWord::dropped_bit)) {
+      task.references.fetch_add(1, std::memory_order_relaxed);  // the list's
+      task.linked_failed = true;
+      task.member_prev = nullptr;
+      task.member_next = region.failed;
+      if (region.failed != nullptr) region.failed->member_prev = &task;
+      region.failed = &task;
+      return;
     }
-    return;
   }
-  task.references.fetch_add(1, std::memory_order_relaxed);  // the list's
-  std::scoped_lock hold(region.lock);
-  task.linked_failed = true;
-  task.member_prev = nullptr;
-  task.member_next = region.failed;
-  if (region.failed != nullptr) region.failed->member_prev = &task;
-  region.failed = &task;
+  if (task.word.apply([](TaskWord w) { return task_word::take(w); })) {
+    report_failure(region, task.policy, task, task.result_ops->failure(task));
+  }
 }
 
 void Kernel::unlink_failed(TaskRecord& task) noexcept {
@@ -278,19 +287,25 @@ void Kernel::drop_handle(TaskRecord& task) noexcept {
   if (task.word.load().has(TaskWord::taken_bit)) return drop_reference(task);  // joined: nothing is left to show
   TaskStep dropped = task.word.apply([](TaskWord w) { return task_word::drop_handle(w); });
   if (dropped.made && dropped.before.done() && !dropped.before.has(TaskWord::taken_bit)) {
-    // Done and unjoined: what it would have shown goes to the policy, unless the sweep took it (R7).
-    OutcomeKind kind = task.result_ops->kind(task);
-    bool failure = kind == OutcomeKind::Err || (kind == OutcomeKind::Cancelled && !dropped.before.requested());
-    if (failure && task.word.apply([](TaskWord w) { return task_word::take(w); })) {
-      bool listed;
-      {
-        std::scoped_lock hold(task.region->lock);
-        listed = task.linked_failed;
+    // Done and unjoined: what it would have shown goes to the policy (R7). If it is not in the region's list, then its completion
+    // has yet to look whether the handle is there, or the sweep has it.
+    RegionRecord& region = *task.region;
+    bool held = false;
+    {
+      std::scoped_lock hold(region.lock);
+      if (task.linked_failed) {  // the region is in this life; a count of its own keeps it from ending meanwhile
+        const Gate gate = region.word.add_one().gate();
+        held = gate == Gate::Open || gate == Gate::Closing;
+        if (!held) region.word.sub_one();  // the sweep is under way
       }
-      if (listed) {  // the region has not swept yet, so it is still in this life
-        task.kernel->report_failure(*task.region, task.policy, task.id(), task.result_ops->failure(task));
-        task.kernel->unlink_failed(task);
+    }
+    if (held) {
+      Kernel& kernel = *task.kernel;
+      if (task.word.apply([](TaskWord w) { return task_word::take(w); })) {
+        kernel.unlink_failed(task);
+        kernel.report_failure(region, task.policy, task, task.result_ops->failure(task));
       }
+      kernel.release_live(region);
     }
   }
   drop_reference(task);

@@ -154,16 +154,16 @@ void Worker::run() {
   for (;;) {
     const std::uint64_t tick = counters_.dispatched.load(std::memory_order_relaxed);
     if (tick % ProductionExecutor::clock_interval == 0) fire_timers(executor_.now());
-    while (WorkItem* item = executor_.posted_.pop()) {
-      item->posted.store(false, std::memory_order_seq_cst);
-      item->run(*item);
-    }
-    if (TaskRecord* task = next()) {
+    if (!executor_.posted_.empty()) run_posted();
+    TaskRecord* task = next_in_slot(tick);
+    if (task == nullptr) task = next();
+    if (task != nullptr) {
       if (searching_) {
         searching_ = false;
         if (executor_.idle_.stop_searching()) executor_.wake_one();
       }
-      step(*task);
+      counters_.dispatched.store(tick + 1, std::memory_order_relaxed);
+      executor_.kernel_->run_step(*task);
       continue;
     }
     if (executor_.stopping_.load(std::memory_order_seq_cst)) break;
@@ -173,9 +173,34 @@ void Worker::run() {
   worker_of_thread = nullptr;
 }
 
-void Worker::step(TaskRecord& task) {
-  count(counters_.dispatched);
-  executor_.kernel_->run_step(task);
+void Worker::run_posted() {
+  while (WorkItem* item = executor_.posted_.pop()) {
+    item->posted.store(false, std::memory_order_seq_cst);
+    item->run(*item);
+  }
+}
+
+/// The common case of next(), with the same order and bounds: what the last step woke, when no earlier lane has anything.
+TaskRecord* Worker::next_in_slot(std::uint64_t tick) {
+  if (lifo_.load(std::memory_order_relaxed) == nullptr || tick % ProductionExecutor::injector_interval == 0 ||
+      preferred_streak_ >= executor_.config_.cancel_streak_limit || cancel_.size_approx() != 0 ||
+      !executor_.injected_cancel_.empty() || executor_.timed_size_.load(std::memory_order_relaxed) != 0) {
+    return nullptr;
+  }
+  TaskRecord* task = lifo_.exchange(nullptr, std::memory_order_acq_rel);
+  if (task != nullptr) {
+    cancel_streak_ = 0;
+    count_preferred(counters_.lifo);
+  }
+  return task;
+}
+
+/// A timed or LIFO dispatch, and whether the ready queues had to wait for it.
+void Worker::count_preferred(std::atomic<std::uint64_t>& counter) {
+  count(counter);
+  const bool others = ready_.size_approx() != 0 || !local_.empty() || !inbox_.empty() || !executor_.injected_.empty();
+  preferred_streak_ = others ? preferred_streak_ + 1 : 0;
+  if (others) raise_to(counters_.preferred_streak_max, preferred_streak_);
 }
 
 void Worker::push_own(WorkDeque<TaskRecord>& lane, TaskRecord& task, Injector<TaskRecord>& overflow) {
@@ -226,16 +251,13 @@ TaskRecord* Worker::preferred_lanes() {
     if (TaskRecord* task = own_ready()) return task;
     if (TaskRecord* task = executor_.injected_.pop()) return count(counters_.injected), task;
   }
-  TaskRecord* task = executor_.pop_timed();
-  if (task != nullptr) {
-    count(counters_.timed);
-  } else if (lifo_.load(std::memory_order_relaxed) != nullptr) {
-    task = lifo_.exchange(nullptr, std::memory_order_acq_rel);
-    if (task != nullptr) count(counters_.lifo);
+  if (TaskRecord* task = executor_.pop_timed()) {
+    count_preferred(counters_.timed);
+    return task;
   }
-  if (task == nullptr) return nullptr;
-  preferred_streak_ = !ready_.empty() || !local_.empty() || !inbox_.empty() || !executor_.injected_.empty() ? preferred_streak_ + 1 : 0;
-  raise_to(counters_.preferred_streak_max, preferred_streak_);
+  if (lifo_.load(std::memory_order_relaxed) == nullptr) return nullptr;
+  TaskRecord* task = lifo_.exchange(nullptr, std::memory_order_acq_rel);
+  if (task != nullptr) count_preferred(counters_.lifo);
   return task;
 }
 

@@ -54,6 +54,7 @@ class Worker {
   friend ProductionExecutor;
   void run();
   TaskRecord* next();
+  TaskRecord* next_in_slot(std::uint64_t tick);
   TaskRecord* preferred_lanes();
   TaskRecord* ready_lanes();
   TaskRecord* own_ready();
@@ -63,7 +64,8 @@ class Worker {
   bool anything_visible() const;
   void fire_timers(Time now);
   void push_own(WorkDeque<TaskRecord>& lane, TaskRecord& task, Injector<TaskRecord>& overflow);
-  void step(TaskRecord& task);
+  void run_posted();
+  void count_preferred(std::atomic<std::uint64_t>& counter);
   static void count(std::atomic<std::uint64_t>& counter) {
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
@@ -121,7 +123,7 @@ class ProductionExecutor final : public Executor {
  private:
   friend Worker;
   struct KeyOf {
-    TimedKey operator()(const TaskRecord& task) const { return {task.deadline->nanos(), task.logical.value}; }
+    TimedKey operator()(const TaskRecord& task) const { return {task.deadline.nanos(), task.logical.value}; }
   };
   static constexpr std::uint32_t injector_interval = 61, clock_interval = 16, batch_max = 64;
   static constexpr std::int64_t watch_interval_ns = 5'000'000;

@@ -26,7 +26,8 @@ LeafNext finish_any(TaskRecord& task, void* data, TaskWord before) noexcept {
   return LeafNext::Resume;
 }
 
-constexpr LeafOps any_wait{finish_any, "other tasks", true};
+// Never escalated: it ends Cancelled instead, so that the branches are asked to stop and drained whatever happens (C9).
+constexpr LeafOps any_wait{finish_any, "other tasks", false};
 constexpr LeafOps drain_wait{finish_any, "tasks that were asked to stop", false};
 
 }  // namespace
@@ -39,15 +40,11 @@ bool WaitAnyAwaiter::any_done() const noexcept {
 
 bool WaitAnyAwaiter::start(TaskRecord& task) noexcept {
   if (any_done()) return false;
-  if (what.until && *what.until <= task.kernel->executor().now()) {
+  if (what.until && *what.until <= task.kernel->executor().now() && !task.word.load().must_observe()) {
     end = WaitEnd::TimeReached;
     return false;
   }
   if (!begin_wait(task, what.uncancellable ? drain_wait : any_wait, this, what.uncancellable)) {
-    if (task.word.load().escalated()) {
-      refuse(task);
-      return true;
-    }
     task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });
     end = WaitEnd::Cancelled;
     return false;
@@ -131,6 +128,12 @@ std::optional<PanicPayload> panic_of(TaskSpan tasks) {
     if (task->result_ops->kind(*task) == OutcomeKind::Panicked) return task->result_ops->failure(*task).panic();
   }
   return std::nullopt;
+}
+
+EndCancelled end_cancelled(TaskSpan tasks) {
+  EndCancelled end{calling_reason(), panic_of(tasks)};
+  for (TaskRecord* task : tasks) JoinWait(CxCore{}, task, true).take();
+  return end;
 }
 
 std::optional<Error> combinator_misuse(ScopeCore scope, CxCore cx, TaskSpan tasks, const char* what) {

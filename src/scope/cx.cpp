@@ -48,12 +48,12 @@ void sleep_fired(TimerEntry& entry) noexcept {
   Kernel::claim(waiter_of(task));
 }
 
+/// `data`: where an observed sleep shows how it ended; nullptr when nobody looks.
 LeafNext finish_sleep(TaskRecord& task, void* data, TaskWord before) noexcept {
-  auto& sleep = *static_cast<SleepAwaiter*>(data);
   task.kernel->executor().disarm(task.timer);
   if (!before.has(TaskWord::by_request_bit)) return LeafNext::Resume;
-  if (!sleep.observed) return LeafNext::EndCancelled;
-  sleep.ended = Outcome<>::cancelled(*task.kernel->reason_of(task));
+  if (data == nullptr) return LeafNext::EndCancelled;
+  *static_cast<std::optional<Outcome<>>*>(data) = Outcome<>::cancelled(*task.kernel->reason_of(task));
   return LeafNext::Resume;
 }
 
@@ -155,30 +155,31 @@ bool cx_has_timer(CxCore cx) {
   return block != nullptr && block->set.timer;
 }
 
-bool SleepAwaiter::start(PromiseBase& self) noexcept {
+bool SleepAwaiter::start(PromiseBase& self, std::optional<Outcome<>>* observed) noexcept {
   TaskRecord& task = *self.task;
+  const CxCore cx = sleep_->cx_;
   std::optional<Error> misuse = cx.task == &task && cx.alive() ? std::nullopt : own_context_error(cx, "sleep");
   if (!misuse && !cx_has_timer(cx)) {
     misuse = Error(ErrorCode::MissingCapability, "Cx::sleep: this context was given no timer");
   }
   if (misuse) {
-    if (observed) {
-      ended = Outcome<>::err(std::move(*misuse));
+    if (observed != nullptr) {
+      *observed = Outcome<>::err(std::move(*misuse));
       return false;
     }
     end_with_error(self, std::move(*misuse));
     return true;
   }
-  if (!begin_wait(task, sleep_wait, this)) {
-    if (observed && !task.word.load().escalated()) {
+  if (!begin_wait(task, sleep_wait, observed)) {
+    if (observed != nullptr && !task.word.load().escalated()) {
       task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });
-      ended = Outcome<>::cancelled(*task.kernel->reason_of(task));
+      *observed = Outcome<>::cancelled(*task.kernel->reason_of(task));
       return false;
     }
     refuse(task);
     return true;
   }
-  task.timer.deadline = until;
+  task.timer.deadline = sleep_->until_;
   task.timer.fire = sleep_fired;
   task.kernel->executor().arm(task.timer);
   return true;

@@ -26,7 +26,8 @@ LeafNext finish_started(TaskRecord&, void* data, TaskWord before) noexcept {
   wait.cancelled = before.has(TaskWord::by_request_bit);
   return LeafNext::Resume;
 }
-constexpr LeafOps started_wait{finish_started, "a task to call started", true};
+// Never escalated: as other combinators it ends Cancelled instead, with its task drained (C9).
+constexpr LeafOps started_wait{finish_started, "a task to call started", false};
 
 }  // namespace
 
@@ -223,10 +224,6 @@ void release_body(TaskRecord& body) noexcept {
   Kernel::drop_handle(body);
 }
 
-bool own_cancellation(const CancelReason& reason, RegionId region) {
-  return (reason.kind() == CancelKind::FailFast || reason.kind() == CancelKind::RaceLost) && reason.region() == region;
-}
-
 void StartedWaiterBase::announce() noexcept {
   Waiter whom;
   {
@@ -243,10 +240,6 @@ bool StartedAwaiter::start(TaskRecord& task) noexcept {
   }
   if (is_done(*what.task)) return false;
   if (!begin_wait(task, started_wait, this)) {
-    if (task.word.load().escalated()) {
-      refuse(task);
-      return true;
-    }
     task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });
     cancelled = true;
     return false;

@@ -51,7 +51,7 @@ struct TimerKey {
 
 struct EarlierDeadline {
   bool operator()(const TaskRecord* a, const TaskRecord* b) const {
-    return std::pair(*a->deadline, a->logical) < std::pair(*b->deadline, b->logical);
+    return std::pair(a->deadline, a->logical) < std::pair(b->deadline, b->logical);
   }
 };
 
@@ -261,7 +261,7 @@ struct Stepper::Impl final : Executor {
     }
   }
   bool take_from_lane(TaskRecord& task) {
-    return std::erase(cancel_lane, &task) + (task.deadline ? timed_lane.erase(&task) : 0) +
+    return std::erase(cancel_lane, &task) + (task.is_timed() ? timed_lane.erase(&task) : 0) +
                std::erase_if(ready_lane, [&](const Ready& entry) { return entry.task == &task; }) >
            0;
   }
@@ -278,11 +278,7 @@ struct Stepper::Impl final : Executor {
 
   // ---- drivers ----
   Driver& add_driver(RegionRef root, CapabilityBlock* capabilities, bool shared) {
-    std::uint32_t ordinal = 0;
-    for (const Driver& other : drivers) ordinal += other.root.record == root.record && other.root.generation == root.generation;
     TaskRecord* record = *kernel->admit_task({.region = root, .role = TaskRole::Driver, .capabilities = capabilities});
-    record->path = root.record->path.child(ordinal);
-    record->logical = record->path.id();
     begin_driver_life(*record);
     return drivers.emplace_back(Driver{record, root, shared});
   }

@@ -20,10 +20,12 @@ q::Task<std::vector<Probe>> three(At at) {
 // ---- conditions ----
 
 FORM(condition_of_if) {
+  Probe bystander(0);
   if (co_await truth(at)) co_return 42;
   co_return 0;
 }
 FORM(condition_of_if_negated) {
+  Probe bystander(0);
   if (!co_await truth(at)) co_return 0;
   co_return 42;
 }
@@ -40,10 +42,12 @@ FORM(initialiser_and_condition_awaited) {
   co_return 0;
 }
 FORM(condition_with_temporaries) {
+  Probe bystander(0);
   if (Probe(0).value() + co_await take_probe(at, Probe(42)) == Probe(42).value()) co_return 42;
   co_return 0;
 }
 FORM(condition_of_else_if) {
+  Probe bystander(0);
   if (co_await truth(at.fine(), false)) {
     co_return 0;
   } else if (co_await truth(at)) {
@@ -97,6 +101,7 @@ FORM(choice_of_values_by_if) {
 // ---- switch ----
 
 FORM(switch_on_awaited) {
+  Probe bystander(0);
   switch (co_await leaf(at)) {
     case 42: co_return 42;
     default: co_return 0;
@@ -134,6 +139,7 @@ FORM(loop_condition_awaited) {
   co_return rounds + 40;
 }
 FORM(loop_condition_at_its_end) {
+  Probe bystander(0);
   int rounds = 0;
   do {
     ++rounds;
@@ -141,6 +147,7 @@ FORM(loop_condition_at_its_end) {
   co_return rounds + 39;
 }
 FORM(loop_step_awaited) {
+  Probe bystander(0);
   int sum = 0;
   for (int i = 0; i < 42; i += co_await leaf(at)) sum += 42;
   co_return sum;
@@ -233,14 +240,21 @@ FORM(own_exception_after_an_await) {
     throw Probe(42);
   } catch (const Probe& thrown) { co_return thrown.value(); }
 }
-FORM(throw_operand_awaited) {
+FORM(throw_operand_awaited_scalar) {
   try {
-    throw co_await probe_leaf(at);
+    throw co_await leaf(at);
+  } catch (int thrown) { co_return thrown; }
+}
+FORM(throw_operand_in_two_statements) {
+  try {
+    Probe value = co_await probe_leaf(at);
+    throw value;
   } catch (const Probe& thrown) { co_return thrown.value(); }
 }
-FORM(throw_operand_with_temporaries) {
+FORM(throw_operand_from_a_scalar_in_two_statements) {
   try {
-    throw Probe(co_await leaf(at), 0);
+    int value = co_await leaf(at);
+    throw Probe(value);
   } catch (const Probe& thrown) { co_return thrown.value(); }
 }
 FORM(thrown_and_not_caught_after_an_await) {

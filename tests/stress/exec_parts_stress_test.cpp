@@ -1,4 +1,5 @@
-// Threads against the executor's parts: every item is counted out as often as it was counted in, and nobody sleeps for ever.
+// Threads against the executor's parts: every item is counted out as often as it was counted in, and nobody
+// sleeps for ever.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -178,8 +179,9 @@ TEST(ExecPartsStress, InjectorGivesEachItemToOneThread) {
   EXPECT_TRUE(injector.empty());
 }
 
-// Consumers sleep whenever they see nothing; a lost wake-up would leave one asleep beside an item, and the test hanging. Each
-// producer waits now and then until all has been taken, so that the consumers really come to sleep.
+// Consumers sleep whenever they see nothing; a lost wake-up would leave one asleep beside an item, and the test
+// hanging. Each producer waits now and then until all has been taken, so that the consumers really come to
+// sleep.
 TEST(ExecPartsStress, EventCountLosesNoWakeUp) {
   constexpr std::uint32_t items = 4'000 * scale, consumers = 2;
   EventCount<> events;
@@ -220,7 +222,8 @@ TEST(ExecPartsStress, EventCountLosesNoWakeUp) {
   EXPECT_EQ(events.waiters(), 0u);
 }
 
-// Waits that mostly end by their deadline or are cancelled, against notifications: no unit of the two counts gets lost.
+// Waits that mostly end by their deadline or are cancelled, against notifications: no unit of the two counts
+// gets lost.
 TEST(ExecPartsStress, EventCountStaysBalancedWhenWaitersLeave) {
   constexpr std::uint32_t rounds = 5'000 * scale;
   EventCount<> events;
@@ -267,8 +270,9 @@ TEST(ExecPartsStress, ParkerPassesATokenToAndFro) {
   EXPECT_EQ(value, 2 * rounds);
 }
 
-// Three workers, as an executor would use the parts: own deques, stealing, the injector, the idle set, and a parker each. The main
-// thread injects in bursts and waits for each burst; shared and local work. A lost wake-up hangs the test.
+// Three workers, as an executor would use the parts: own deques, stealing, the injector, the idle set, and a
+// parker each. The main thread injects in bursts and waits for each burst; shared and local work. A lost
+// wake-up hangs the test.
 class MiniExecutor {
  public:
   static constexpr std::uint32_t worker_count = 3;

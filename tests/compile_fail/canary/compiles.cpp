@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is a raw pointer
-#include "fake.hpp"
+#include "library.hpp"
 
 // Nothing is wrong here: a harness that passes this case cannot see a refusal that has gone.
 q::Task<> work(q::Cx, int);

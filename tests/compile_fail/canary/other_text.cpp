@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is a std::span
-#include "fake.hpp"
+#include "library.hpp"
 
 // Refused, with another sentence than the one expected.
 q::Task<> work(q::Cx, int*);

@@ -1,6 +1,6 @@
 // expect: quiesce: inside this argument (see member<Owner, Member>) is a raw pointer
 // also: member<int
-#include "fake.hpp"
+#include "library.hpp"
 
 struct Job {
   int sizes[4] = {};

@@ -1,6 +1,6 @@
 // expect: quiesce: inside this argument (see member<Owner, Member>) is a raw pointer
 // also: member<std::optional<const double
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <optional>
 #include <vector>

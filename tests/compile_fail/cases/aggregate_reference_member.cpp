@@ -1,6 +1,6 @@
 // expect: quiesce: inside this argument (see member<Owner, Member>) is a reference
 // also: member<Job, int
-#include "fake.hpp"
+#include "library.hpp"
 
 struct Job {
   std::string name;

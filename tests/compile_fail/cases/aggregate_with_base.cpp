@@ -1,6 +1,6 @@
 // expect: quiesce: this argument is an object of a type that cannot be looked into
 // also: argument<Job>
-#include "fake.hpp"
+#include "library.hpp"
 
 struct Base {
   int id = 0;

@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is an object of a type that cannot be looked into
-#include "fake.hpp"
+#include "library.hpp"
 
 struct Job {
   int id = 0;

@@ -1,5 +1,5 @@
 // expect: quiesce: this argument cannot be copied into the task: pass it with std::move
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <memory>
 

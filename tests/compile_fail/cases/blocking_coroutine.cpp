@@ -1,5 +1,5 @@
 // expect: quiesce: spawn_blocking takes an ordinary function
-#include "fake.hpp"
+#include "library.hpp"
 
 q::Task<> work(q::Cx);
 

@@ -1,5 +1,5 @@
 // expect: quiesce: the result of this function is a reference
-#include "fake.hpp"
+#include "library.hpp"
 
 const std::string& work(q::Cx, const std::string&);
 

@@ -1,5 +1,5 @@
 // expect: quiesce: this function must return a quiesce::Task<T>
-#include "fake.hpp"
+#include "library.hpp"
 
 void test(q::Cx cx, q::Scope<>& scope) {
   (void)scope.region(cx, q::FailFast{}, [](q::Cx, q::Scope<>&) { return 1; });

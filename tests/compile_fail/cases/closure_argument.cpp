@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is a lambda with captures
-#include "fake.hpp"
+#include "library.hpp"
 
 void test(q::Cx cx, q::Scope<>& scope) {
   int n = 1;

@@ -1,6 +1,6 @@
 // expect: quiesce: inside this argument (see member<Owner, Member>) is a raw pointer
 // also: member<std::pair<const int, int
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <map>
 

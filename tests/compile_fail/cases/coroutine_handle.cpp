@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is a std::coroutine_handle
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <coroutine>
 

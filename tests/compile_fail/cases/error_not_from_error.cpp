@@ -1,5 +1,5 @@
 // expect: quiesce: the task's error type must be constructible from quiesce::Error
-#include "fake.hpp"
+#include "library.hpp"
 
 q::Task<int, int> work(q::Cx);
 

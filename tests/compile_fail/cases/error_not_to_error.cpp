@@ -1,5 +1,5 @@
 // expect: quiesce: the task's error type must convert to quiesce::Error
-#include "fake.hpp"
+#include "library.hpp"
 
 struct Mine {
   explicit Mine(const q::Error&) {}

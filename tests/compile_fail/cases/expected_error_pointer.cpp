@@ -1,5 +1,5 @@
 // expect: quiesce: inside this argument (see member<Owner, Member>) is a pointer to characters
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <expected>
 

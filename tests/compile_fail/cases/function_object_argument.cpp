@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is a type-erased object
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <functional>
 

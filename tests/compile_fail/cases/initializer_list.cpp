@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is a view
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <initializer_list>
 #include <vector>

@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is an iterator
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <map>
 

@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is a lock guard
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <mutex>
 

@@ -1,6 +1,6 @@
 // expect: quiesce: g++ 12 miscompiles a temporary lambda whose captures are not trivially copyable
 // when: defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
-#include "fake.hpp"
+#include "library.hpp"
 
 void test(q::Cx cx, q::Scope<>& scope) {
   std::string s;

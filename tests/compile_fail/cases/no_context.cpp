@@ -1,5 +1,5 @@
 // expect: quiesce: this function must take the context, quiesce::Cx, as its first parameter
-#include "fake.hpp"
+#include "library.hpp"
 
 q::Task<> work(int);
 

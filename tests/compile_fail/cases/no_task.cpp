@@ -1,5 +1,5 @@
 // expect: quiesce: this function must return a quiesce::Task<T>
-#include "fake.hpp"
+#include "library.hpp"
 
 int work(q::Cx);
 

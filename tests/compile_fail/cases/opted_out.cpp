@@ -1,6 +1,6 @@
 // expect: quiesce: this argument is an object of a type that opted out (quiesce::enable_sendable<T> is false)
 // also: argument<Cursor>
-#include "fake.hpp"
+#include "library.hpp"
 
 struct Cursor {
   int row = 0;

@@ -1,6 +1,6 @@
 // expect: quiesce: inside this argument (see member<Owner, Member>) is an object of a type that opted out
 // also: member<std::vector<Cursor>, Cursor>
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <vector>
 

@@ -1,5 +1,5 @@
 // expect: quiesce: this function takes a parameter by reference, and a coroutine keeps the reference
-#include "fake.hpp"
+#include "library.hpp"
 
 q::Task<> work(q::Cx, const std::string&);
 

@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is a view, which borrows its elements: make it a container
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <ranges>
 #include <vector>

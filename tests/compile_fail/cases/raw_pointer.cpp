@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is a raw pointer
-#include "fake.hpp"
+#include "library.hpp"
 
 q::Task<> work(q::Cx, int*);
 

@@ -1,6 +1,6 @@
 // expect: quiesce: inside the result of this function (see result_member<Owner, Member>) is a raw pointer
 // also: result_member<Found, int
-#include "fake.hpp"
+#include "library.hpp"
 
 struct Found {
   int count = 0;

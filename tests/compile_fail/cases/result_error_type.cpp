@@ -1,5 +1,5 @@
 // expect: quiesce: the result of this function is an object of a type that opted out
-#include "fake.hpp"
+#include "library.hpp"
 
 struct Mine {
   explicit Mine(const q::Error&) {}

@@ -1,6 +1,6 @@
 // expect: quiesce: the result of this function is a raw pointer
 // also: result<int
-#include "fake.hpp"
+#include "library.hpp"
 
 q::Task<int*> work(q::Cx);
 

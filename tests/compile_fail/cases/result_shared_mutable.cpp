@@ -1,5 +1,5 @@
 // expect: quiesce: the result of this function is a std::shared_ptr
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <memory>
 

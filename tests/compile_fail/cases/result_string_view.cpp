@@ -1,5 +1,5 @@
 // expect: quiesce: the result of this function is a std::string_view
-#include "fake.hpp"
+#include "library.hpp"
 
 q::Task<std::string_view> work(q::Cx);
 

@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is a std::shared_ptr or std::weak_ptr to data that several tasks could write at a time: make it std::shared_ptr<const T>, or specialise quiesce::enable_sync<T>
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <memory>
 

@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is a std::span, which borrows its elements: write std::vector
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <span>
 #include <vector>

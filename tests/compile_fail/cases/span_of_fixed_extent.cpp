@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is a std::span
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <span>
 

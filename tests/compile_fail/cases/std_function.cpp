@@ -1,5 +1,5 @@
 // expect: quiesce: this function must be a plain function or a captureless lambda
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <functional>
 

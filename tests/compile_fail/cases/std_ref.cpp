@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is a std::reference_wrapper (std::ref)
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <functional>
 

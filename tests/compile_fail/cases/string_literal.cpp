@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is a pointer to characters (a string literal becomes one): write std::string
-#include "fake.hpp"
+#include "library.hpp"
 
 q::Task<> work(q::Cx, std::string);
 

@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is a std::string_view, which borrows its characters: write std::string
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <string_view>
 

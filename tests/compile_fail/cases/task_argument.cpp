@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is a Task, and what its frame borrows cannot be seen
-#include "fake.hpp"
+#include "library.hpp"
 
 q::Task<> other(q::Cx);
 q::Task<> work(q::Cx, q::Task<>);

@@ -1,5 +1,5 @@
 // expect: quiesce: this function cannot be called with the context and these arguments
-#include "fake.hpp"
+#include "library.hpp"
 
 q::Task<> work(q::Cx, int);
 

@@ -1,5 +1,5 @@
 // expect: quiesce: inside this argument (see member<Owner, Member>) is a std::string_view
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <tuple>
 

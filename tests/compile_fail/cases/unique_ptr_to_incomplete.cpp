@@ -1,5 +1,5 @@
 // expect: quiesce: inside this argument (see member<Owner, Member>) is an object of a type that cannot be looked into
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <memory>
 

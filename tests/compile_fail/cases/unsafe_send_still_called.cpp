@@ -1,5 +1,5 @@
 // expect: quiesce: this function cannot be called with the context and these arguments
-#include "fake.hpp"
+#include "library.hpp"
 
 void test(q::Cx cx, q::Scope<>& scope) {
   int n = 1;

@@ -1,5 +1,5 @@
 // expect: quiesce: inside this argument (see member<Owner, Member>) is a raw pointer
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <variant>
 

@@ -1,5 +1,5 @@
 // expect: quiesce: this argument is a std::shared_ptr or std::weak_ptr
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <memory>
 

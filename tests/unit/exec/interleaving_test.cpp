@@ -194,7 +194,8 @@ TEST(Interleaving, WaiterOfAnEventCountInterruptedByANotification) {
   EXPECT_GT(seen, 0);
 }
 
-// A waiter that has been notified cancels, while another prepares and consumes the signal that was under way to the first one.
+// A waiter that has been notified cancels, while another prepares and consumes the signal that was under way to
+// the first one.
 TEST(Interleaving, LeaverOfAnEventCountInterruptedByAnotherWaiter) {
   for (int access = 0;; ++access) {
     SCOPED_TRACE("access " + std::to_string(access));

@@ -555,6 +555,41 @@ TEST(StepperEnd, WhatIsLeftIsCancelledAndCleanedUp) {
   EXPECT_EQ(*log, (std::vector<std::string>{"Shutdown", "cleaned up", "finalizer"}));
 }
 
+TEST(StepperEnd, HandlesAndContextsMayOutliveIt) {
+  TaskHandle<int> ended, left;
+  Cx cx, task_cx;
+  RegionId root;
+  {
+    Stepper s;
+    root = s.create_root_region();
+    cx = s.cx(root);
+    ended = s.scope(root).spawn(cx, add_one, 1).value();
+    s.run_until_idle();
+    left = s.scope(root).spawn(cx, [](Cx me) -> Task<int> {
+      co_await me.sleep(Duration(1h));
+      co_return 1;
+    }).value();
+  }
+  EXPECT_TRUE(ended.is_finished());
+  EXPECT_TRUE(left.is_finished());
+  left.abort();
+  EXPECT_FALSE(cx.is_valid());
+  EXPECT_EQ(cx.checkpoint().error().code(), ErrorCode::StaleContext);
+  EXPECT_THROW((void)cx.region_id(), UsageError);
+  Stepper other;
+  Cx other_cx = other.cx(other.create_root_region());
+  EXPECT_EQ(other.run(ended.join(other_cx)).value(), 2) << "joining across runtimes is allowed";
+  EXPECT_TRUE(other.run(left.join(other_cx)).is_cancelled());
+}
+
+TEST(StepperEnd, AScopeOfAnotherStepperIsRefused) {
+  Stepper one, two;
+  RegionId first = one.create_root_region(), second = two.create_root_region();
+  auto refused = one.scope(first).spawn(two.cx(second), add_one, 1);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().kind(), SpawnErrorKind::WrongRuntime);
+}
+
 TEST(StepperEndDeathTest, WhatCannotEndAborts) {
   EXPECT_DEATH(
       {

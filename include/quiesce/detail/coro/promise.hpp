@@ -26,6 +26,11 @@ namespace quiesce::detail {
 
 struct PromiseBase;
 
+/// g++ 12 puts the awaited condition of an `if` or a loop in front of everything else in the frame when neither the body nor a
+/// block around it declares a variable. Nothing can resume such a frame: its promise is not where a handle looks for it, 16
+/// bytes into a block that is aligned to 16. Aborts with the cure (docs/compilers.md).
+[[noreturn]] void frame_miscompiled() noexcept;
+
 /// Type-erased doors into a promise.
 struct PromiseOps {
   void (*put_error)(PromiseBase&, Error&&);
@@ -43,10 +48,16 @@ struct PromiseBase {
   TaskRecord* task = nullptr;
   PromiseBase* parent = nullptr;
   Deliver deliver = nullptr;  // null: the parent observes
-  bool ended = false;         // the outcome is in the promise
+  bool ended = false;         // the outcome is in the promise, and the coroutine goes no further
+  bool filled = false;        // there is an outcome in the promise's storage
   bool destroying = false;
 
-  explicit PromiseBase(const PromiseOps* operations) : ops(operations) {}
+  explicit PromiseBase(const PromiseOps* operations) : ops(operations) {
+#if defined(__GNUC__) && !defined(__clang__)
+    if (reinterpret_cast<std::uintptr_t>(this) % 16 != 0) [[unlikely]]
+      frame_miscompiled();
+#endif
+  }
   PromiseBase(const PromiseBase&) = delete;
   PromiseBase& operator=(const PromiseBase&) = delete;
 
@@ -83,7 +94,7 @@ inline void refuse(TaskRecord& task) noexcept { signal(task, Signal::Refused); }
 inline Waiter waiter_of(TaskRecord& task) noexcept { return Waiter::of(task.index, task.word.load().epoch()); }
 
 /// Steps a coroutine task.
-StepEnd coroutine_step(TaskRecord& task) noexcept;
+StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept;
 
 /// Destroys one frame; what a destructor threw, if one did.
 void destroy_frame(PromiseBase& frame) noexcept;

@@ -2,9 +2,9 @@
 // Waiting for "something may have changed" without a lock around what changes.
 //
 //   waiter                                          notifier
-//   auto key = events.prepare_wait();               publish;               // a seq_cst store or
-//   read-modify-write if (look())  events.cancel_wait(key);           events.notify_one(); else
-//   events.commit_wait(key, deadline);
+//   auto key = events.prepare_wait();               publish;  // a seq_cst store or read-modify-write
+//   if (look())  events.cancel_wait(key);           events.notify_one();
+//   else         events.commit_wait(key, deadline);
 //
 // `look` reads what notifiers publish by seq_cst loads. When it saw nothing, a publication that it missed ends
 // the wait. A wait may also end for no reason that the waiter can see (another took what it was woken for):

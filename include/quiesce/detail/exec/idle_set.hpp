@@ -39,8 +39,10 @@
 //     it sees P. If it found something, it claims again, with D in place of P; that ends, for each time a
 //     worker took work.
 //  c. L sees searching == 0 and parked == 0: nobody to wake. A worker that parks later increments after L, so P
-//     < L < increment < its look: it sees P. claim(worker) is the same pair on that worker's flag: published
-//     then flag loaded, against flag stored then looked.
+//     < L < increment < its look: it sees P.
+//
+// claim(worker) is the same pair on that worker's flag: published then flag loaded, against flag stored then
+// looked.
 //
 // Orders: all accesses to the state word and the flags that the proof speaks of are seq_cst; those under the
 // lock are ordered by it.

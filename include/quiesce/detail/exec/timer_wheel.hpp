@@ -84,8 +84,8 @@ class TimerWheel {
     return count;
   }
 
-  /// The two halves of advance, for an owner that lets go of its lock or stops in between: what is not popped stays, may still
-  /// be disarmed, and comes first next time. The work is done by the pops, a tick at a time.
+  /// The two halves of advance, for an owner that lets go of its lock or stops in between: what is not popped
+  /// stays, may still be disarmed, and comes first next time. The work is done by the pops, a tick at a time.
   void collect_expired(Time now) noexcept;
   [[nodiscard]] TimerEntry* pop_expired() noexcept {
     while (lists_[expired_list] == nullptr) {

@@ -97,6 +97,7 @@ class Kernel {
   CapabilityBlock* default_capabilities() const { return default_capabilities_; }
   CapabilityBlock* add_capabilities(Capabilities set);
   KernelCounts counts() const;
+  void count_leak() noexcept { leaked_.fetch_add(1, std::memory_order_relaxed); }
 
   // ---- tasks (src/kernel/task.cpp) ----
   std::expected<TaskRecord*, SpawnError> admit_task(const Birth& birth);
@@ -126,7 +127,7 @@ class Kernel {
   void release_live(RegionRecord& region) noexcept;
   void release_owed(RegionRecord& region) noexcept;
   /// A failure that no handle will show: policy, aggregation (R7).
-  void report_failure(RegionRecord& region, const PolicyOps* policy, TaskId task, Outcome<> failure) noexcept;
+  void report_failure(RegionRecord& region, const PolicyOps* policy, const TaskRecord& task, Outcome<> failure) noexcept;
   SpawnError refuse(RegionRef region) const;
   void note_closing(RegionRecord& region) noexcept;
   /// Logs what a close waits for: each task below, its wait, its region's path, its age (src/kernel/snapshot.cpp).
@@ -140,6 +141,13 @@ class Kernel {
   void escalate_region(RegionRef region) noexcept;
   /// The task was admitted or linked after the canceller's walk may have passed.
   void deliver_request(TaskRecord& task) noexcept;
+  void deliver_escalation(TaskRecord& task) noexcept;
+  /// A request from above comes to a region: it was born under it, or its shield has ended.
+  void inherit_request(RegionRef region, const CancelReason& reason) noexcept;
+  /// C11: what waited at the shield comes through; `reason` when nothing had come there yet.
+  void lift_shield(RegionRef region, const std::optional<CancelReason>& reason) noexcept;
+  /// A finalizer of a bounded region has been requested: past one more budget its frame goes too.
+  void bound_finalizer(RegionRecord& region) noexcept;
   /// What the task would see: its own requests and its region's, the greater. Only while the task is alive.
   std::optional<CancelReason> reason_of(TaskRecord& task) noexcept;
   CleanupBudget cleanup_budget(TaskRecord& task) noexcept;
@@ -148,8 +156,9 @@ class Kernel {
   // ---- masks (src/kernel/mask.cpp); the stepper only ----
   void enter_mask(TaskRecord& task);
   void leave_mask(TaskRecord& task) noexcept;
-  /// Counts a masked step; false when the budget is spent and the mask counts as 0.
-  void count_masked_step(TaskRecord& task) noexcept;
+  /// Counts steps under the mask, while its budget runs; when it is spent the mask counts as 0. Any thread.
+  void count_masked_steps(TaskRecord& task, std::uint32_t steps) noexcept;
+  /// The budget begins to run, or is tightened by a graver reason.
   void start_mask_budget(TaskRecord& task) noexcept;
   /// The mask is over, by its guard or with the task: its timer must not outlive it.
   void stop_mask_timer(TaskRecord& task) noexcept;
@@ -179,7 +188,14 @@ class Kernel {
   RegionRecord* close_region(RegionRecord& region) noexcept;
   void settle(RegionRecord* region) noexcept;
   void note_completion(RegionRecord& region, TaskRecord& task, OutcomeKind kind, bool requested, bool seen) noexcept;
+  void watch_deadline(RegionRecord& region) noexcept;
+  void report_close(const RegionRecord& region, bool has_own_deadline) noexcept;
+  void ask_policy(RegionRecord& region, ReportedFailure reported) noexcept;
   void complete_body(RegionRecord& region, TaskRecord& task, OutcomeKind kind) noexcept;
+  /// R10: a child or the body has ended Cancelled by a request from outside.
+  static void note_cancelled(RegionRecord& region, const TaskRecord& task) noexcept;
+  bool escalate_task(TaskRecord& task) noexcept;
+  void note_escalated(TaskId task, const std::string& path) noexcept;
   static void link_member(TaskRecord& task) noexcept;
   static void unlink_member(TaskRecord& task) noexcept;
 

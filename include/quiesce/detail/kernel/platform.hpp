@@ -4,15 +4,13 @@
 // Every lock-free part is a template over a Platform and reaches shared memory only through it, so that the
 // very same source runs on real threads and under the lab's explorer. A platform provides
 //
-//   template <class T> using atomic         an atomic with the interface of std::atomic
-//   bool wait(word, expected, deadline)     sleeps while word == expected; may return early for no reason;
-//   false only when
-//                                           the deadline (absolute, steady-clock nanoseconds) has passed
-//   void wake_one(word), wake_all(word)     end the sleep of one or of all who wait on the word
-//   void pause()                            a hint inside a loop that waits for another thread's next few
-//   instructions void back_off(attempt)                  what a loop does between its attempts 0, 1, 2, …:
-//   first pauses, then gives up the
-//                                           processor, so that a preempted peer gets to run
+//   template <class T> using atomic       an atomic with the interface of std::atomic
+//   bool wait(word, expected, deadline)   sleeps while word == expected; may return early for no reason; false
+//                                         only when the deadline (absolute, steady-clock ns) has passed
+//   void wake_one(word), wake_all(word)   end the sleep of one or of all who wait on the word
+//   void pause()                          a hint in a loop that waits for another thread's next instructions
+//   void back_off(attempt)                what a loop does between its attempts 0, 1, 2, …: first it pauses,
+//                                         then gives up the processor, so that a preempted peer gets to run
 //
 // `wait` and `wake` order nothing: whoever sleeps reads the word again with the order that it needs. A wake may
 // reach a word whose owner is gone: only the address is used.

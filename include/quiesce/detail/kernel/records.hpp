@@ -7,6 +7,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "quiesce/budget.hpp"
@@ -43,8 +44,8 @@ struct Waiter {
 };
 
 enum class StepEnd : std::uint8_t { Done, Suspended, Yielded };
-/// Steps a task once. When it says Suspended the task has been committed and may already run elsewhere.
-using StepFn = StepEnd (*)(TaskRecord&) noexcept;
+/// Steps a task once; `before` is its word before the step began. When it says Suspended the task has been committed and may already run elsewhere.
+using StepFn = StepEnd (*)(TaskRecord&, TaskWord before) noexcept;
 
 /// What the kernel may ask of a result that sits in a record, whatever its type.
 struct ResultOps {
@@ -75,31 +76,36 @@ struct TaskExtra {
   SpinLock<> lock;
   WorkItem mask_check;  // posted by the mask timer
   std::optional<CancelReason> reason;  // requests on the task itself; under lock
+  ObligationRecord* held = nullptr;    // obligations in other regions' ledgers that the task holds; under lock
   RegionRecord* opened = nullptr;      // regions the task has opened and not yet left, newest first; under lock
   TimerEntry mask_timer;               // under lock: armed while a mask's clean-up budget runs
   TaskRecord* owner = nullptr;
   bool mask_timer_armed = false;       // under lock
   std::uint8_t timed_mask_epoch = 0;   // under lock: the mask that the timer is for
   std::uint32_t mask_depth = 0;        // the stepper
-  std::uint32_t mask_steps_left = 0;   // the stepper
-  bool mask_counting = false;          // the stepper: a request is there, so the budget runs
+  Time mask_begun;                     // under lock: since when the budget of the timed mask runs
+  // Steps made under the mask since its budget runs, its shielded regions' too, and how many it allows.
+  std::atomic<std::uint32_t> mask_steps_used{0}, mask_steps_max{~0u};
   std::optional<CleanupBudget> own_mask_budget;  // a finalizer's: runs without a request (F2)
   std::optional<PanicPayload> torn;              // the stepper
   std::uint32_t index = 0;
   TaskExtra* free_next = nullptr;
 };
+inline TaskExtra*& free_link(TaskExtra& extra) { return extra.free_next; }
 
+/// 256 bytes: four cache lines, in the order in which a wake, a step, a look and an end need them.
 struct alignas(64) TaskRecord {
   // What a wake touches.
   TaskWordCell<> word;
   std::atomic<std::uint32_t> generation{0};
   std::uint32_t index = 0;
-  TaskRecord* queue_next = nullptr;       // the lane or injector it is queued in
-  Kernel* kernel = nullptr;               // set at birth
-  RegionRecord* region = nullptr;         // set at birth
-  std::atomic<std::uint64_t> joiner{0};   // a Waiter; announced in the word
-  StepFn step = nullptr;                  // set at birth
-  void* leaf = nullptr;                   // what to resume: the stepper's (coro/promise.hpp)
+  TaskRecord* queue_next = nullptr;      // the lane or injector it is queued in; the free stock
+  Kernel* kernel = nullptr;              // set at birth
+  RegionRecord* region = nullptr;        // set at birth
+  std::atomic<std::uint64_t> joiner{0};  // a Waiter; announced in the word
+  StepFn step = nullptr;                 // set at birth
+  void* leaf = nullptr;                  // what to resume: the stepper's (coro/promise.hpp)
+
   // Set at birth, then read only.
   TaskTier tier = TaskTier::Task;
   TaskRole role = TaskRole::Child;
@@ -109,43 +115,48 @@ struct alignas(64) TaskRecord {
   std::atomic<std::uint8_t> references{0};  // the runtime's and the handle's; the last frees the record
   bool linked = false;                      // under the shard's lock
   bool linked_failed = false;               // under the region's lock
-  std::optional<Time> deadline;             // EDF key of the timed lane
+  std::uint8_t signal = 0;                  // the stepper (coro/promise.hpp)
+  bool torn = false;                        // a destructor threw while a frame was destroyed: `extra->torn` says what
+  std::uint32_t cooperative_left = 0;       // the stepper (H4)
+  Time deadline = Time::max();              // EDF key of the timed lane; max: not timed
   const PolicyOps* policy = nullptr;
   CapabilityBlock* capabilities = nullptr;
   // Membership: shard list, then the list of failed, unjoined tasks.
   TaskRecord* member_prev = nullptr;
   TaskRecord* member_next = nullptr;
-  // The one leaf wait: the stepper's.
-  void* wait_data = nullptr;
+  void* wait_data = nullptr;  // the one leaf wait: the stepper's
+
   std::atomic<const struct LeafOps*> wait_ops{nullptr};  // written by the stepper, read by snapshots
-  std::atomic<std::int64_t> wait_since{0};                // coarse; likewise
-  TaskWord resumed_by;                    // the word before this step: what the claim said
-  std::uint8_t signal = 0;                // coro/promise.hpp
-  bool torn = false;                      // a destructor threw while a frame was destroyed: `extra->torn` says what
-  TimerEntry timer;
-  // Identity and statistics.
+  std::atomic<std::uint32_t> wait_since_ms{0};            // coarse; likewise
+  std::uint32_t draws = 0;                                // random numbers drawn: the stepper
+  std::atomic<std::uint32_t> ordinals{0};                 // children made so far
+  std::atomic<std::uint32_t> steps{0};                    // written by the stepper, read by snapshots
   LogicalPath path;
   LogicalId logical;
-  std::atomic<std::uint32_t> ordinals{0};  // children made so far
-  std::uint64_t draws = 0;                 // random numbers drawn: the stepper
-  std::atomic<std::uint32_t> steps{0};     // written by the stepper, read by snapshots
-  std::uint32_t cooperative_left = 0;      // the stepper (H4)
   Time created_at;
-  std::atomic<TaskExtra*> extra{nullptr};
-  // The result: written before `complete`, then owned by whoever takes it.
-  const ResultOps* result_ops = nullptr;
-  static constexpr std::size_t inline_result_size = 48;
-  alignas(16) std::byte result[inline_result_size];
-  TaskRecord* free_next = nullptr;
 
+  std::atomic<TaskExtra*> extra{nullptr};
+  const ResultOps* result_ops = nullptr;
+  // A timer belongs to a wait, and no task waits any more when its result is written. The result is owned by the stepper until
+  // `complete`, then by whoever takes it.
+  static constexpr std::size_t inline_result_size = 48;
+  union {
+    TimerEntry timer;
+    alignas(16) std::byte result[inline_result_size];
+  };
+
+  TaskRecord() : timer() {}
   TaskId id() const { return {index, generation.load(std::memory_order_relaxed)}; }
+  bool is_timed() const { return deadline != Time::max(); }
 };
+static_assert(sizeof(TaskRecord) == 256);
+inline TaskRecord*& free_link(TaskRecord& record) { return record.queue_next; }
 
 /// A finalizer (rules F1, F2): a node of the region's LIFO list.
 struct FinalizerNode {
   FinalizerNode* next = nullptr;
   bool async = false;
-  virtual ~FinalizerNode() = default;
+  virtual ~FinalizerNode() noexcept(false) = default;  // the user's function may throw when it goes: isolated
   /// A sync finalizer runs here; an async one makes its first frame in `task` and is then stepped as a task.
   virtual void start(TaskRecord& task) = 0;
 };
@@ -155,8 +166,11 @@ struct HeapNode {
   HeapNode* next = nullptr;
   std::uint32_t index = 0;
   std::size_t bytes = 0;
-  virtual ~HeapNode() = default;
+  virtual ~HeapNode() noexcept(false) = default;  // the user's value may throw when it goes: isolated (R9)
 };
+
+/// Is this Cancelled of the region's own making (O2)? Also when it came back up from a child region, as a cause.
+bool own_cancellation(const CancelReason& reason, RegionId region) noexcept;
 
 /// How a region ended, handed to whoever awaits it.
 struct RegionResult {
@@ -167,6 +181,14 @@ struct RegionResult {
   std::optional<CancelReason> reason;       // the region's own final reason
   void (*closed)(RegionResult&) noexcept = nullptr;  // called instead of claiming a waiter (block_on)
   Waiter waiter;                                      // the awaiting task
+};
+
+/// A failure on its way to the policy of its region (R7).
+struct ReportedFailure {
+  const PolicyOps* policy;
+  TaskId task;
+  std::string path;
+  Outcome<> failure;
 };
 
 struct alignas(64) RegionShard {
@@ -182,6 +204,7 @@ struct RegionRecord {
   std::atomic<std::uint32_t> child_count{0};  // child regions
   std::atomic<bool> body_live{false};        // the body's count, or the hold of a Stepper root, is in `live`
   std::atomic<std::uint32_t> max_tasks{~0u}; // R8; ~0 = not limited
+  std::atomic<std::uint32_t> ordinals{0};    // of the tasks that are its own and no task's: body, finalizers (S8)
   std::uint32_t index = 0;
   // Set at birth, then read only.
   Kernel* kernel = nullptr;
@@ -200,6 +223,7 @@ struct RegionRecord {
   std::atomic<std::int64_t> polls_left{0};
   std::atomic<std::int64_t> cost_left{0};
   bool counts_polls = false, counts_cost = false;
+  bool counts_mask = false;  // born shielded: its steps are its opener's mask's (C11)
 
   RegionShard shards[shard_count];
 
@@ -216,8 +240,11 @@ struct RegionRecord {
   bool body_ended = false;
   bool escalated = false;
   Time close_begun;
+  Time requested_at;  // the first cancel request; a bounded region's clean-up budget runs from it
   TaskRecord* failed = nullptr;  // completed, failed, unjoined: linked by member_*
   Outcome<> failures = Outcome<>::ok();
+  bool policy_busy = false;               // somebody asks the policy, one failure at a time
+  std::vector<ReportedFailure> reported;  // for whoever that is
   bool body_failed_first = false;
   std::optional<CancelReason> cancelled;
   FinalizerNode* finalizers = nullptr;
@@ -227,11 +254,14 @@ struct RegionRecord {
   std::size_t heap_bytes = 0;
   ObligationRecord* ledger = nullptr;
   std::uint32_t obligation_count = 0;
+  bool leaks = false;  // its finalizers have run and its heap is dead: what stays Reserved without a holder leaks
   RegionResult* result = nullptr;
   TimerEntry deadline_timer;  // both timers only post `timer_check`
   TimerEntry escalation_timer;
   TimerEntry warning_timer;
+  TimerEntry notice_timer;  // for metrics only: the deadline is near
   bool warning_armed = false;
+  bool notice_armed = false;
   bool deadline_armed = false;
   bool escalation_armed = false;
   bool held = false;  // a Stepper root's own live count
@@ -246,6 +276,8 @@ struct RegionRecord {
     return w.generation() == generation && w.gate() != Gate::Closed;
   }
 };
+
+inline RegionRecord*& free_link(RegionRecord& record) { return record.free_next; }
 
 using TaskSlab = Slab<TaskRecord>;
 using RegionSlab = Slab<RegionRecord>;

@@ -10,11 +10,12 @@
 
 namespace quiesce::detail {
 
-/// Record needs: public `std::uint32_t index`, public `Record* free_next`, a default constructor.
+/// Record needs: public `std::uint32_t index`, a default constructor, and `Record*& free_link(Record&)`, a field that is free while
+/// the record is.
 template <class Record>
 class Slab {
  public:
-  static constexpr std::uint32_t chunk_bits = 9, chunk_size = 1u << chunk_bits, chunks_max = 1u << 15;
+  static constexpr std::uint32_t chunk_bits = 10, chunk_size = 1u << chunk_bits, chunks_max = 1u << 14;
   static constexpr std::uint32_t records_max = chunk_size * chunks_max;  // 2^24: an index fits in 24 bits
 
   /// A free record, or nullptr when memory or indices are exhausted.

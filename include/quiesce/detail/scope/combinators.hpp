@@ -69,7 +69,7 @@ std::vector<TaskRecord*> records_of_all(std::vector<TaskHandle<T, E>>& handles) 
 /// A handle that was moved from, or a scope of another region: nothing has been started or asked.
 std::optional<Error> combinator_misuse(ScopeCore scope, CxCore cx, TaskSpan tasks, const char* what);
 
-/// J6: how a combinator ends that was cancelled while waiting; its branches have been drained.
+/// J6: how a combinator ends that was cancelled while waiting; its branches have been drained, and seen (R7).
 struct EndCancelled {
   CancelReason reason;
   std::optional<PanicPayload> panic;
@@ -78,7 +78,7 @@ struct EndCancelled {
     return FinishWith<T, Error>(panic ? Outcome<T>::panicked(*panic) : Outcome<T>::cancelled(reason));
   }
 };
-inline EndCancelled end_cancelled(TaskSpan tasks) { return {calling_reason(), panic_of(tasks)}; }
+EndCancelled end_cancelled(TaskSpan tasks);
 
 template <class T>
 using ValueOrUnit = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
@@ -137,13 +137,15 @@ Task<std::tuple<ValueOrUnit<Ts>...>> try_join_handles(ScopeCore scope, CxCore cx
     auto finish = end_cancelled(records).template as<Result>();
     co_await std::move(finish);
   }
+  std::optional<PanicPayload> panic;
+  if (!waited.value()) panic = panic_of(records);  // before the outcomes are moved out
   std::tuple<Outcome<Ts, Es>...> outcomes(take_outcome(handles)...);
   if (!waited.value()) {
     std::size_t failed = waited.value().error(), at = 0;
     std::optional<Outcome<Result>> failure;
     std::apply([&](auto&... each) { ((at++ == failed ? void(failure.emplace(std::move(each).template failure_as<Result, Error>())) : void()), ...); },
                outcomes);
-    if (auto panic = panic_of(records); panic && !failure->is_panicked()) failure = std::move(*failure).join(Outcome<Result>::panicked(*panic));
+    if (panic && !failure->is_panicked()) failure = std::move(*failure).join(Outcome<Result>::panicked(*panic));
     FinishWith<Result, Error> finish(std::move(*failure));
     co_await std::move(finish);
   }
@@ -161,11 +163,12 @@ Task<std::vector<ValueOrUnit<T>>> try_join_all_handles(ScopeCore scope, CxCore c
     co_await std::move(finish);
   }
   if (!waited.value()) {
+    const std::optional<PanicPayload> panic = panic_of(records);  // before the outcomes are moved out
     Outcome<Result> failure = take_outcome(handles[waited.value().error()]).template failure_as<Result, Error>();
     for (auto& handle : handles) {
       if (handle.detail_record() != records[waited.value().error()]) (void)take_outcome(handle);
     }
-    if (auto panic = panic_of(records); panic && !failure.is_panicked()) failure = std::move(failure).join(Outcome<Result>::panicked(*panic));
+    if (panic && !failure.is_panicked()) failure = std::move(failure).join(Outcome<Result>::panicked(*panic));
     FinishWith<Result, Error> finish(std::move(failure));
     co_await std::move(finish);
   }
@@ -192,15 +195,14 @@ Task<RaceResult<T>> race_handles(ScopeCore scope, CxCore cx, std::vector<TaskHan
   const std::size_t winner = draw_winner(records, cx);
   request_all(records, CancelReason::race_lost("another branch of the race has won"));
   co_await drain(records);
+  const std::optional<PanicPayload> panic = panic_of(records);  // before the outcomes are moved out
   Outcome<T, E> won = take_outcome(handles[winner]);
   for (std::size_t i = 0; i < handles.size(); ++i) {
     if (i != winner) (void)take_outcome(handles[i]);
   }
-  if (!won.is_panicked()) {
-    if (auto panic = panic_of(records)) {
-      FinishWith<Result, Error> lost(Outcome<Result>::panicked(*panic));
-      co_await std::move(lost);
-    }
+  if (panic && !won.is_panicked()) {
+    FinishWith<Result, Error> lost(Outcome<Result>::panicked(*panic));
+    co_await std::move(lost);
   }
   if (!won.is_ok()) {
     FinishWith<Result, Error> finish(std::move(won).template failure_as<Result, Error>());
@@ -295,7 +297,7 @@ Task<T> hedge_tasks(ScopeCore scope, CxCore cx, Duration delay, std::expected<Ta
     request_all(records, CancelReason::resource_unavailable("the backup of a hedge could not be spawned"));
     co_await drain(records);
     Outcome<T, E> late = take_outcome(primary);
-    if (!late.is_ok() && !late.is_panicked()) co_await fail(Error(backup.error()));
+    if (!late.is_ok() && !late.is_panicked()) co_await std::move(backup);  // the refusal: Err, or Cancelled by R3
     FinishWith<T, Error> stands{Outcome<T, Error>(std::move(late))};
     co_await std::move(stands);
   }

@@ -81,9 +81,6 @@ struct RegionWait {
   operator RegionAwaiter() const { return {opened, result}; }
 };
 
-/// Is this Cancelled of the region's own making (O2)?
-bool own_cancellation(const CancelReason& reason, RegionId region);
-
 /// The region's outcome: the body's, its children's and R10's, the worst first, the first of equals standing.
 template <class T, class E>
 Outcome<T, E> combine(Outcome<T, E>&& body, RegionResult&& result) {

@@ -1,4 +1,4 @@
-#include "fake.hpp"
+#include "library.hpp"
 
 // Must compile, and does not.
 q::Task<> work(q::Cx, int*);

@@ -1,5 +1,5 @@
 // A blocking job may take its parameters by reference: the job keeps them.
-#include "fake.hpp"
+#include "library.hpp"
 
 std::size_t size_of(q::Cx, const std::string&);
 

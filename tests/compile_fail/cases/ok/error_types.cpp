@@ -1,5 +1,5 @@
 // An error type of one's own.
-#include "fake.hpp"
+#include "library.hpp"
 
 struct Mine {
   explicit Mine(const q::Error&) {}

@@ -1,5 +1,5 @@
 // Functions, captureless lambdas, generic ones, empty function objects.
-#include "fake.hpp"
+#include "library.hpp"
 
 q::Task<int> plain(q::Cx, int);
 struct Empty {

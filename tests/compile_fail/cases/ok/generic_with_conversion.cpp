@@ -1,5 +1,5 @@
 // A generic lambda whose other parameter is converted to.
-#include "fake.hpp"
+#include "library.hpp"
 
 void test(q::Cx cx, q::Scope<>& scope) {
   (void)scope.spawn(

@@ -1,5 +1,5 @@
 // A local task may capture and borrow.
-#include "fake.hpp"
+#include "library.hpp"
 
 void test(q::Cx cx, q::Scope<>& scope) {
   int n = 1;

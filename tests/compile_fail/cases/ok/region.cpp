@@ -1,5 +1,5 @@
 // A region's body may capture; by value under a name.
-#include "fake.hpp"
+#include "library.hpp"
 
 void test(q::Cx cx, q::Scope<>& scope) {
   int n = 1;

@@ -1,5 +1,5 @@
 // The caller's word.
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <functional>
 #include <memory>

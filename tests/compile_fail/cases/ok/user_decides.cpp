@@ -1,5 +1,5 @@
 // A specialisation stands, whatever is inside.
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <memory>
 #include <vector>

@@ -1,5 +1,5 @@
 // A partial specialisation.
-#include "fake.hpp"
+#include "library.hpp"
 
 template <class T>
 struct Box {

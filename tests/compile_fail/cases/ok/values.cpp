@@ -1,5 +1,5 @@
 // What owns its data, and what may be shared.
-#include "fake.hpp"
+#include "library.hpp"
 
 #include <array>
 #include <atomic>

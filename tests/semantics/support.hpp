@@ -1,0 +1,88 @@
+#pragma once
+// What the semantics tests share.
+#include <gtest/gtest.h>
+
+#include <coroutine>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "quiesce/metrics_memory.hpp"
+#include "quiesce/quiesce.hpp"
+#include "quiesce/testing/stepper.hpp"
+
+namespace quiesce::semantics {
+
+namespace q = quiesce;
+using namespace std::chrono_literals;
+using testing::Stepper;
+using testing::StepperOptions;
+using testing::StepResult;
+using Lines = std::vector<std::string>;
+
+/// Tasks that co_await it wait until the test opens it. A foreign awaitable: no request ends the wait. One thread.
+class Door {
+ public:
+  bool await_ready() const noexcept { return open_; }
+  void await_suspend(std::coroutine_handle<> waiter) { waiting_.push_back(waiter); }
+  void await_resume() const noexcept {}
+  void open() {
+    open_ = true;
+    for (std::coroutine_handle<> waiter : std::exchange(waiting_, {})) waiter.resume();
+  }
+
+ private:
+  bool open_ = false;
+  std::vector<std::coroutine_handle<>> waiting_;
+};
+
+/// Writes a line when it is destroyed.
+class Farewell {
+ public:
+  Farewell(Lines* lines, std::string line) : lines_(lines), line_(std::move(line)) {}
+  Farewell(Farewell&& other) noexcept : lines_(std::exchange(other.lines_, nullptr)), line_(std::move(other.line_)) {}
+  Farewell& operator=(Farewell&&) = delete;
+  ~Farewell() {
+    if (lines_ != nullptr) lines_->push_back(line_);
+  }
+
+ private:
+  Lines* lines_;
+  std::string line_;
+};
+
+/// A Stepper with one root region, its scope and its context.
+template <class P = FailFast>
+struct Bench {
+  Stepper stepper;
+  RegionId root;
+  Scope<P> scope;
+  Cx cx;
+
+  explicit Bench(StepperOptions options = {}, const Budget& budget = Budget::infinite(), const RegionLimits& limits = {})
+      : stepper(std::move(options)), root(stepper.create_root_region(budget, limits)), scope(stepper.scope<P>(root)), cx(stepper.cx(root)) {}
+
+  template <class T, class E>
+  Outcome<T, E> run(Task<T, E> task) {
+    return stepper.run(cx, std::move(task));
+  }
+  /// Spawns a body that may capture what outlives the stepper's last step.
+  template <class Body, class... Args>
+  auto spawn(Body body, Args... args) {
+    return scope.spawn(cx, UnsafeSend<Body>(std::move(body)), std::move(args)...).value();
+  }
+};
+
+/// A task that sleeps for an hour: it ends by a request.
+inline Task<> sleeper(Cx cx) { co_await cx.sleep(std::chrono::hours(1)); }
+inline Task<int> answer(Cx, int value) { co_return value; }
+inline Task<> failing(Cx, std::string text) { co_await fail(ErrorCode::User, std::move(text)); }
+inline Task<> panicking(Cx, std::string text) {
+  throw std::runtime_error(text);
+  co_return;
+}
+inline Task<> at_door(Cx, Door* door) { co_await *door; }
+
+}  // namespace quiesce::semantics
