@@ -40,11 +40,13 @@ namespace quiesce {
 
 namespace detail {
 
-/// Keeps a callable with state alive until its coroutine has ended.
+/// Keeps a callable with state alive until its coroutine has ended, and ends as that does.
 template <class T, class E, class F, class CxType, class... Args>
 Task<T, E> keep_callable(F function, CxType cx, Args... args) {
   auto task = function(cx, unwrap_unsafe(args)...);
-  co_return co_await std::move(task);
+  Outcome<T, E> outcome = co_await std::move(task).outcome();
+  FinishWith<T, E> finish(std::move(outcome));
+  co_await std::move(finish);
 }
 
 /// Makes the coroutine. A function pointer or an empty callable need not be kept.
@@ -120,7 +122,7 @@ class Scope {
     auto admitted = detail::begin_spawn(core_, cx.core(), detail::TaskTier::Task, &detail::PolicyOpsOf<P>::ops, false);
     if (!admitted) return std::unexpected(std::move(admitted).error());
     detail::PendingSpawn pending(*admitted);
-    detail::TokenMove tokens(pending.record());
+    detail::TokenMoveOf<Args...> tokens(pending.record());
     if (auto refused = detail::move_tokens(tokens, args...)) return std::unexpected(SpawnError(*refused));
     install<typename Check::value_type, typename Check::error_type, Caps>(pending, std::forward<F>(f), std::forward<Args>(args)...);
     tokens.keep();
@@ -138,7 +140,7 @@ class Scope {
     auto admitted = detail::begin_spawn(core_, cx.core(), detail::TaskTier::Blocking, &detail::PolicyOpsOf<P>::ops, true);
     if (!admitted) return Result(std::unexpected(std::move(admitted).error()));
     detail::PendingSpawn pending(*admitted);
-    detail::TokenMove tokens(pending.record());
+    detail::TokenMoveOf<Args...> tokens(pending.record());
     if (auto refused = detail::move_tokens(tokens, args...)) return Result(std::unexpected(SpawnError(*refused)));
     using Call = detail::BlockingCall<T, std::decay_t<F>, BasicCx<Caps>, std::decay_t<Args>...>;
     auto call = std::make_unique<Call>(pending.record(), BasicCx<Caps>(pending.cx()), std::forward<F>(f), std::forward<Args>(args)...);
@@ -170,11 +172,13 @@ class Scope {
   /// Runs when everything in the region has ended, newest first, masked, on a worker (F1). It may capture.
   template <class F>
   std::expected<void, RegionError> defer_sync(F&& f) const {
+    static_assert(detail::SurvivesAwait<F>, QUIESCE_DETAIL_MISCOMPILED_CLOSURE);
     return detail::scope_defer(core_, std::make_unique<detail::SyncFinalizer<std::decay_t<F>>>(std::forward<F>(f)));
   }
   /// The same with a coroutine Task<>(Cx), under a bounded budget (F2).
   template <class F>
   std::expected<void, RegionError> defer_async(F&& f) const {
+    static_assert(detail::SurvivesAwait<F>, QUIESCE_DETAIL_MISCOMPILED_CLOSURE);
     return detail::scope_defer(core_, std::make_unique<detail::AsyncFinalizer<std::decay_t<F>>>(std::forward<F>(f)));
   }
   /// A value that lives until the region's last finalizer has run (R9).
@@ -255,7 +259,7 @@ class Scope {
     auto admitted = detail::begin_spawn(core_, cx.core(), tier, &detail::PolicyOpsOf<P>::ops, true);
     if (!admitted) return std::unexpected(std::move(admitted).error());
     detail::PendingSpawn pending(*admitted);
-    detail::TokenMove tokens(pending.record());
+    detail::TokenMoveOf<Args...> tokens(pending.record());
     if (auto refused = detail::move_tokens(tokens, args...)) return std::unexpected(SpawnError(*refused));
     install<T, E, Caps>(pending, std::forward<F>(f), std::forward<Args>(args)...);
     tokens.keep();

@@ -61,6 +61,9 @@ namespace detail {
 template <class From, class To>
 concept ErrorConvertible = std::constructible_from<To, From>;
 
+template <class T>
+concept GivenAway = !std::is_lvalue_reference_v<T>;
+
 /// An awaitable of the library names its awaiter; `quiesce_awaiter` is constructed from it.
 template <class A>
 concept LibraryAwaitable = requires { typename std::remove_cvref_t<A>::quiesce_awaiter; };
@@ -74,10 +77,14 @@ inline Error empty_task() { return Error(ErrorCode::EmptyTask, "co_await of a ta
 template <class U, class F, class T, class E>
 void put_failure(Promise<U, F>& promise, Outcome<T, E>&& failure);
 
-/// `co_await task`: the value, or this coroutine ends.
+/// `co_await task`: the value, or this coroutine ends. The task keeps the child until the await begins: in `co_await a + co_await b`
+/// g++ makes both awaiters first, and the second one may never be asked.
 template <class T, class E>
 struct TaskAwaiter {
-  Promise<T, E>* child;
+  union {
+    Promise<T, E>** owner;  // until then
+    Promise<T, E>* child;
+  };
 
   bool await_ready() const noexcept { return false; }
   template <class U, class F>
@@ -88,9 +95,15 @@ struct TaskAwaiter {
 /// `co_await std::move(task).outcome()`.
 template <class T, class E>
 struct TaskOutcomeAwaiter {
-  Promise<T, E>* child;
+  union {
+    Promise<T, E>** owner;  // until the await begins
+    Promise<T, E>* child;
+  };
 
-  bool await_ready() const noexcept { return child == nullptr; }
+  bool await_ready() noexcept {
+    child = std::exchange(*owner, nullptr);
+    return child == nullptr;
+  }
   template <class U, class F>
   void await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept;
   Outcome<T, E> await_resume();
@@ -102,9 +115,10 @@ struct OutcomeAwaiter {
   Outcome<T, E> outcome;
 
   explicit OutcomeAwaiter(Outcome<T, E>&& o) : outcome(std::move(o)) {}
-  bool await_ready() const noexcept { return outcome.is_ok(); }
+  bool await_ready() const noexcept { return outcome.is_ok() && may_go_on(); }
   template <class U, class F>
   void await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept {
+    if (outcome.is_ok()) return signal(*self.promise().task, Signal::Yield);
     put_failure(self.promise(), std::move(outcome));
     end_here(self.promise());
   }
@@ -119,10 +133,11 @@ struct RefusableAwaiter {
   std::expected<T, Refusal> result;
 
   explicit RefusableAwaiter(std::expected<T, Refusal>&& r) : result(std::move(r)) {}
-  bool await_ready() const noexcept { return result.has_value(); }
+  bool await_ready() const noexcept { return result.has_value() && may_go_on(); }
   template <class U, class F>
   void await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept {
     PromiseBase& base = self.promise();
+    if (result.has_value()) return signal(*base.task, Signal::Yield);
     const Refusal& refusal = result.error();
     if (refusal.cancel_reason() && base.task->word.load().requested()) {
       base.ops->put_cancelled(base, CancelReason(*refusal.cancel_reason()));
@@ -274,7 +289,10 @@ class Promise : public PromiseReturn<T, E> {
   template <class T2, class E2>
   TaskAwaiter<T2, E2> await_transform(Task<T2, E2>&& child) noexcept;
   template <class T2, class E2>
-  void await_transform(Task<T2, E2>& child) = delete;  // write co_await std::move(task)
+  TaskAwaiter<T2, E2> await_transform(Task<T2, E2>&) noexcept {
+    static_assert(GivenAway<Task<T2, E2>&>, "quiesce: an await consumes its task: write co_await std::move(task)");
+    return {{nullptr}};
+  }
   template <class T2, class E2>
   OutcomeAwaiter<T2, E2> await_transform(Outcome<T2, E2> outcome) {
     static_assert(ErrorConvertible<E2, E>, "quiesce: co_await of an Outcome needs this coroutine's E to be constructible from its E");
@@ -341,7 +359,7 @@ class [[nodiscard]] Task {
     ~Observed() {
       if (child_ != nullptr) detail::destroy_frame(*child_);
     }
-    operator detail::TaskOutcomeAwaiter<T, E>() && { return {std::exchange(child_, nullptr)}; }
+    operator detail::TaskOutcomeAwaiter<T, E>() && { return {{&child_}}; }
 
    private:
     promise_type* child_;
@@ -375,10 +393,14 @@ class [[nodiscard]] Task {
 template <class T, class E>
 void detail_install(detail::TaskRecord& record, Task<T, E>&& task) {
   detail::Promise<T, E>* promise = std::exchange(task.promise_, nullptr);
+  record.result_ops = &detail::RecordResult<T, E>::empty_ops;
+  if (promise == nullptr) {
+    record.step = detail::empty_step;
+    return;
+  }
   promise->task = &record;
   record.leaf = static_cast<detail::PromiseBase*>(promise);
   record.step = detail::coroutine_step;
-  record.result_ops = &detail::RecordResult<T, E>::empty_ops;
 }
 
 namespace detail {
@@ -392,7 +414,7 @@ template <class T, class E>
 template <class T2, class E2>
 TaskAwaiter<T2, E2> Promise<T, E>::await_transform(Task<T2, E2>&& child) noexcept {
   static_assert(ErrorConvertible<E2, E>, "quiesce: co_await of a Task needs this coroutine's E to be constructible from the child's E");
-  return {std::exchange(child.promise_, nullptr)};
+  return {{&child.promise_}};
 }
 
 template <class U, class F, class T, class E>
@@ -408,6 +430,7 @@ void put_failure(Promise<U, F>& promise, Outcome<T, E>&& failure) {
 template <class T, class E>
 template <class U, class F>
 void TaskAwaiter<T, E>::await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept {
+  child = std::exchange(*owner, nullptr);
   if (child == nullptr) {
     return end_with_error(self.promise(), empty_task());
   }

@@ -83,6 +83,7 @@ bool finish_wait(TaskRecord& task, TaskWord before) noexcept {
   const LeafOps& ops = *task.wait_ops.load(std::memory_order_relaxed);
   task.wait_ops.store(nullptr, std::memory_order_relaxed);
   LeafNext next = ops.finish(task, task.wait_data, before);
+  if (!before.has(TaskWord::stubborn_bit)) task.kernel->restart_checkpoint(task);
   task.wait_data = nullptr;
   if (before.has(TaskWord::by_request_bit)) {  // the refusal of a wait acknowledges, whoever observes it (C3)
     task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });
@@ -191,11 +192,28 @@ void end_with_error(PromiseBase& leaf, Error error) noexcept {
 }
 
 bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn) noexcept {
+  if (!stubborn) task.kernel->note_checkpoint(task);
   if (!task.word.apply([&](TaskWord w) { return task_word::prepare(w, stubborn); })) return false;
   task.wait_ops.store(&ops, std::memory_order_relaxed);
   task.wait_since_ms.store(static_cast<std::uint32_t>(task.kernel->executor().coarse_now().nanos() / 1'000'000), std::memory_order_relaxed);
   task.wait_data = data;
   signal(task, Signal::Wait);
+  return true;
+}
+
+bool give_way(TaskRecord& task) noexcept {
+  if (task.cooperative_left > 1) {
+    --task.cooperative_left;
+    return false;
+  }
+  signal(task, Signal::Yield);
+  return true;
+}
+
+bool may_go_on() noexcept {
+  TaskRecord* task = current_task();
+  if (task == nullptr || task->cooperative_left <= 1) return task == nullptr;
+  --task->cooperative_left;
   return true;
 }
 
@@ -215,6 +233,13 @@ Error as_child_error(const CancelReason& reason) {
   const bool timed = reason.kind() == CancelKind::Timeout || reason.kind() == CancelKind::Deadline;
   return Error(timed ? ErrorCode::TimedOut : ErrorCode::ChildCancelled, "what was awaited had been cancelled: " + to_string(reason))
       .with_cancel_reason(reason);
+}
+
+StepEnd empty_step(TaskRecord& task, TaskWord) noexcept {
+  task.word.apply([](TaskWord w) { return task_word::finalize(w); });
+  task.result_ops->put_failure(task, Outcome<>::err(empty_task()));
+  task.kernel->complete(task);
+  return StepEnd::Done;
 }
 
 StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {

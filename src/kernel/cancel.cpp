@@ -49,9 +49,9 @@ CancelReason below(const CancelReason& reason) {
 void mark(RegionRef ref, const CancelReason& reason, Whose whose, bool at_its_own_wish, std::vector<Marked>& marked,
           std::vector<RegionRef>& children) {
   RegionRecord& region = *ref.record;
-  Kernel& kernel = *region.kernel;
   std::scoped_lock hold(region.lock);
   if (!ref.alive()) return;
+  Kernel& kernel = *region.kernel;  // not before: the record may have a new life by now
   if (region.shielded && !at_its_own_wish) {
     put_strengthened(region.pending, reason);
     return;

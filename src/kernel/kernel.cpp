@@ -1,5 +1,6 @@
 #include "quiesce/detail/kernel/kernel.hpp"
 
+#include <algorithm>
 #include <mutex>
 #include <sstream>
 #include <utility>
@@ -58,7 +59,7 @@ void Kernel::recycle() noexcept {
   isolator_.reset();
   config_ = KernelConfig{};
   executor_ = nullptr;
-  unisolated_ = nullptr;
+  unisolated_.clear();
   KernelStock& stock = KernelStock::instance();
   std::scoped_lock hold(stock.mutex);
   free_next = stock.free;
@@ -76,9 +77,27 @@ std::vector<RegionRef> Kernel::roots() const {
   return roots_;
 }
 
-std::exception_ptr Kernel::take_unisolated() noexcept {
+std::exception_ptr Kernel::take_unisolated(RegionRef root) noexcept {
   std::scoped_lock hold(mutex_);
-  return std::exchange(unisolated_, nullptr);
+  auto found = std::find_if(unisolated_.begin(), unisolated_.end(), [&](const auto& entry) {
+    return root.record == nullptr || (entry.first.record == root.record && entry.first.generation == root.generation);
+  });
+  if (found == unisolated_.end()) return nullptr;
+  std::exception_ptr exception = std::move(found->second);
+  unisolated_.erase(found);
+  return exception;
+}
+
+// Of each root the first, for the block_on that waits for it.
+void Kernel::note_unisolated(RegionRecord& region, std::exception_ptr exception) noexcept {
+  RegionRecord* top = &region;
+  while (top->parent != nullptr) top = top->parent;
+  const RegionRef root{top, top->word.load().generation()};
+  std::scoped_lock hold(mutex_);
+  for (const auto& entry : unisolated_) {
+    if (entry.first.record == root.record && entry.first.generation == root.generation) return;
+  }
+  unisolated_.emplace_back(root, std::move(exception));
 }
 
 KernelCounts Kernel::counts() const {
@@ -102,10 +121,7 @@ PanicPayload Kernel::note_panic(TaskRecord& task, std::exception_ptr exception) 
     return note_panic(*task.region, PanicLocation(PanicLocation::FinalizerExecution{region, FinalizerType::Async}),
                       std::move(exception));
   }
-  if (!config_.panics.isolate_task_panics) {
-    std::scoped_lock hold(mutex_);
-    if (unisolated_ == nullptr) unisolated_ = exception;
-  }
+  if (!config_.panics.isolate_task_panics) note_unisolated(*task.region, exception);
   if (task.role == TaskRole::Driver) {  // counts in no region
     panics_.fetch_add(1, std::memory_order_relaxed);
     PanicLocation place(PanicLocation::TaskExecution{task.id(), RegionId{}, task.steps.load(std::memory_order_relaxed)});
@@ -122,8 +138,7 @@ PanicPayload Kernel::note_panic(RegionRecord& region, const PanicLocation& locat
   std::ostringstream path;
   path << (task != nullptr && task->region == &region ? task->path : region.path);
   if (!config_.panics.isolate_finalizer_panics && location.get_if<PanicLocation::FinalizerExecution>() != nullptr) {
-    std::scoped_lock hold(mutex_);
-    if (unisolated_ == nullptr) unisolated_ = exception;
+    note_unisolated(region, exception);
   }
   PanicContext context = isolator_->record(location, std::move(exception), path.str());
   if (context.reached_threshold) {

@@ -45,12 +45,8 @@ std::ostream& operator<<(std::ostream& out, SpawnErrorKind kind) { return out <<
 
 std::string RegionRefusal::message() const {
   std::ostringstream text;
-  text << "region ";
-  if (path_.empty()) {
-    text << region_;
-  } else {
-    text << path_ << " (" << region_ << ")";
-  }
+  // By its path, which is the same in every run (S8); of one that is gone only the id is left, which to_error adds.
+  text << (path_.empty() ? "the region" : "region " + path_);
   switch (code_) {
     case ErrorCode::RegionNotFound: text << " has closed; its scope and ids are stale: spawn into a region that is open"; break;
     case ErrorCode::RegionClosed:

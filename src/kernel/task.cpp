@@ -35,6 +35,7 @@ void forget_rare(TaskRecord& task) noexcept {
     extra->reason.reset();
     extra->own_mask_budget.reset();
     extra->torn.reset();
+    extra->last_checkpoint.store(0, std::memory_order_relaxed);
     extra->opened = nullptr;
     extra->mask_depth = 0;
   }
@@ -183,6 +184,13 @@ bool Kernel::claim(Waiter waiter, bool by_request) noexcept {
       task->word.apply([&](TaskWord w) { return task_word::claim(w, waiter.epoch(), by_request); });
   if (step.made && step.before.run() == RunState::Idle) task->kernel->schedule(*task, Origin::Wake);
   return step.made;
+}
+
+void Kernel::report_checkpoint(TaskRecord& task, bool reached) noexcept {
+  const Time now = executor_->now();
+  const std::int64_t last = extra(task).last_checkpoint.exchange(now.nanos(), std::memory_order_relaxed);
+  if (!reached || last == 0) return;
+  report_metric(metrics(), [&](MetricsProvider& to) { to.checkpoint_interval(task.id(), now - Time::from_nanos(last)); });
 }
 
 StepEnd Kernel::run_step(TaskRecord& task) noexcept {

@@ -126,7 +126,8 @@ void RootRun::run() {
     std::unique_lock hold(runtime_.gate.mutex);
     runtime_.gate.closed.wait(hold, [this] { return waiting_->is_closed; });
   }
-  if (std::exception_ptr unisolated = runtime_.kernel.take_unisolated()) std::rethrow_exception(unisolated);
+  const RegionRef root{opened_.scope.region, opened_.scope.generation};
+  if (std::exception_ptr unisolated = runtime_.kernel.take_unisolated(root)) std::rethrow_exception(unisolated);
 }
 
 void RootRun::abandon() noexcept {
@@ -187,6 +188,19 @@ void Runtime::cancel_all(const CancelReason& reason) {
   for (detail::RegionRef root : state_->kernel.roots()) state_->kernel.cancel_region(root, reason, detail::Whose::Outside);
 }
 
+namespace {
+/// The clean-up budget of the reason's rank, or what the roots that are left have set instead.
+Duration longest_cleanup(const detail::Kernel& kernel, const CancelReason& reason) {
+  Duration longest = Duration::zero();
+  for (detail::RegionRef root : kernel.roots()) {
+    std::scoped_lock hold(root.record->lock);
+    if (!root.alive()) continue;
+    longest = std::max(longest, root.record->cleanup ? root.record->cleanup->time : default_cleanup_budget(reason.rank()).time);
+  }
+  return longest;
+}
+}  // namespace
+
 ShutdownReport Runtime::shutdown(Duration grace) {
   if (detail::this_worker() != nullptr) {
     throw UsageError(Error(ErrorCode::BlockingInTask, "shutdown on a worker would wait for its own task: call it from another thread"));
@@ -203,7 +217,7 @@ ShutdownReport Runtime::shutdown(Duration grace) {
   report.after_soft = detail::unfinished(kernel, state_->executor.now());
   const CancelReason reason = CancelReason::shutdown("the runtime is shut down");
   cancel_all(reason);
-  const Duration cleanup = default_cleanup_budget(reason.rank()).time;
+  const Duration cleanup = longest_cleanup(kernel, reason);
   if (drained_within(cleanup)) return report;
   report.after_cancel = detail::unfinished(kernel, state_->executor.now());
   for (detail::RegionRef root : kernel.roots()) kernel.escalate_region(root);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace quiesce::detail {
 namespace {
@@ -137,7 +138,7 @@ TaskRecord* ProductionExecutor::pop_timed() noexcept {
 // ---- a worker ----
 
 Worker::Worker(ProductionExecutor& executor, std::uint32_t index)
-    : executor_(executor), index_(index), victim_(index), watched_(executor.config_.workers, 0) {}
+    : executor_(executor), index_(index), victim_(index), watched_(executor.config_.workers, 0), told_stuck_(executor.config_.workers, 0) {}
 
 void Worker::start() {
   thread_ = std::thread([this] { run(); });
@@ -149,6 +150,7 @@ void Worker::join() {
 
 void Worker::run() {
   worker_of_thread = this;
+  metrics_ = executor_.kernel_->metrics();
   const std::string name = (executor_.config_.name.substr(0, 10) + "-w" + std::to_string(index_)).substr(0, 15);
   pthread_setname_np(pthread_self(), name.c_str());
   for (;;) {
@@ -163,14 +165,49 @@ void Worker::run() {
         if (executor_.idle_.stop_searching()) executor_.wake_one();
       }
       counters_.dispatched.store(tick + 1, std::memory_order_relaxed);
-      executor_.kernel_->run_step(*task);
+      if (metrics_ == nullptr) {
+        executor_.kernel_->run_step(*task);
+      } else {
+        observed_step(*task);
+      }
       continue;
     }
     if (executor_.stopping_.load(std::memory_order_seq_cst)) break;
     park();
   }
   flush_polls();
+  tell_ticks();
   worker_of_thread = nullptr;
+}
+
+void Worker::observed_step(TaskRecord& task) {
+  stepping_since_.store(executor_.now().nanos(), std::memory_order_relaxed);
+  stepping_.store(&task, std::memory_order_release);
+  executor_.kernel_->run_step(task);
+  stepping_.store(nullptr, std::memory_order_relaxed);
+  if (counters_.dispatched.load(std::memory_order_relaxed) - ticked_ >= ProductionExecutor::tick_interval) tell_ticks();
+}
+
+void Worker::tell_ticks() {
+  if (metrics_ == nullptr) return;
+  const std::uint64_t dispatched = counters_.dispatched.load(std::memory_order_relaxed);
+  const std::uint64_t fresh = dispatched - std::exchange(ticked_, dispatched);
+  if (fresh > 0) report_metric(metrics_, [&](MetricsProvider& to) { to.scheduler_tick(index_, fresh); });
+}
+
+/// Tells the metrics, once, of a step that does not come to a checkpoint. A record is never unmapped: at worst the id is of a task that
+/// has just ended.
+void Worker::look_after(Worker& other, bool same_step, Time now) {
+  const std::uint64_t step = watched_[other.index_];
+  TaskRecord* task = other.stepping_.load(std::memory_order_acquire);
+  if (!same_step || task == nullptr || told_stuck_[other.index_] == step) return;
+  std::int64_t since = other.stepping_since_.load(std::memory_order_relaxed);
+  if (const TaskExtra* rare = task->extra.load(std::memory_order_acquire)) {
+    since = std::max(since, rare->last_checkpoint.load(std::memory_order_relaxed));
+  }
+  if (now.nanos() - since < ProductionExecutor::stuck_after_ns) return;
+  told_stuck_[other.index_] = step;
+  report_metric(metrics_, [&](MetricsProvider& to) { to.task_stuck_detected(task->id(), now - Time::from_nanos(since)); });
 }
 
 void Worker::run_posted() {
@@ -229,8 +266,8 @@ TaskRecord* Worker::next() {
     if (task == nullptr) task = executor_.injected_cancel_.pop();
     if (task != nullptr) {
       count(counters_.cancel);
-      const bool others = lifo_.load(std::memory_order_relaxed) != nullptr || !ready_.empty() || !local_.empty() ||
-                          executor_.timed_size_.load(std::memory_order_relaxed) > 0;
+      const bool others = lifo_.load(std::memory_order_relaxed) != nullptr || !ready_.empty() || !local_.empty() || !inbox_.empty() ||
+                          executor_.timed_size_.load(std::memory_order_relaxed) > 0 || !executor_.injected_.empty();
       cancel_streak_ = others ? cancel_streak_ + 1 : 0;
       raise_to(counters_.cancel_streak_max, cancel_streak_);
       return task;
@@ -313,6 +350,7 @@ bool Worker::take_over_stuck() {
     const std::uint64_t seen = other->counters_.dispatched.load(std::memory_order_relaxed);
     const bool stuck = watched_[other->index_] == seen;
     watched_[other->index_] = seen;
+    if (metrics_ != nullptr) look_after(*other, stuck, now);
     if (!stuck) continue;
     if (other->has_timers_.load(std::memory_order_relaxed)) other->fire_timers(now);
     if (other->lifo_.load(std::memory_order_relaxed) == nullptr) continue;
@@ -334,6 +372,7 @@ bool Worker::anything_visible() const {
 
 void Worker::park() {
   flush_polls();
+  tell_ticks();
   if (searching_) {
     searching_ = false;
     (void)executor_.idle_.stop_searching();

@@ -60,6 +60,9 @@ class Worker {
   TaskRecord* own_ready();
   TaskRecord* search();
   bool take_over_stuck();
+  void observed_step(TaskRecord& task);
+  void tell_ticks();
+  void look_after(Worker& other, bool same_step, Time now);
   void park();
   bool anything_visible() const;
   void fire_timers(Time now);
@@ -87,6 +90,12 @@ class Worker {
   std::uint32_t cancel_streak_ = 0, preferred_streak_ = 0;
   std::uint32_t victim_ = 0;
   std::vector<std::uint64_t> watched_;  // others' dispatch counts at the last look
+  // With a metrics provider only: what it was told last, and what is being stepped since when, for others to look at.
+  MetricsProvider* metrics_ = nullptr;
+  std::uint64_t ticked_ = 0;
+  std::atomic<TaskRecord*> stepping_{nullptr};
+  std::atomic<std::int64_t> stepping_since_{0};
+  std::vector<std::uint64_t> told_stuck_;  // others' dispatch counts of steps that were reported
   WorkerCounters counters_;
 };
 
@@ -127,6 +136,9 @@ class ProductionExecutor final : public Executor {
   };
   static constexpr std::uint32_t injector_interval = 61, clock_interval = 16, batch_max = 64;
   static constexpr std::int64_t watch_interval_ns = 5'000'000;
+  static constexpr std::uint64_t tick_interval = 1024;
+  /// A step that has passed no checkpoint for so long is reported to the metrics.
+  static constexpr std::int64_t stuck_after_ns = 100'000'000;
 
   void schedule_local(TaskRecord& task, bool first) noexcept;
   void wake_one() noexcept;

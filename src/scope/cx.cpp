@@ -12,14 +12,11 @@ namespace detail {
 namespace {
 
 std::string describe(CxCore cx) {
-  std::string text = to_string(cx.id());
-  if (cx.alive()) text += " (" + cx.task->path.to_string() + ")";
-  return text;
+  return cx.alive() ? "task " + cx.task->path.to_string() : std::string("a task that has ended");
 }
 
 Error stale(CxCore cx, const char* what) {
-  return Error(ErrorCode::StaleContext, std::string("Cx::") + what + ": the task " + to_string(cx.id()) +
-                                            " of this context has ended; use the context that was passed to the running task")
+  return Error(ErrorCode::StaleContext, std::string("Cx::") + what + ": the task of this context has ended; use the context that was passed to the running task")
       .with_context("task", to_string(cx.id()));
 }
 
@@ -72,7 +69,7 @@ std::optional<Error> own_context_error(CxCore cx, const char* what) {
   if (running == cx.task) return std::nullopt;
   if (running == nullptr && cx.task->role == TaskRole::Driver) return std::nullopt;  // it speaks for code outside any task
   std::string who = running == nullptr ? "code outside any task" : "task " + running->path.to_string();
-  return Error(ErrorCode::ForeignContext, std::string("Cx::") + what + ": " + who + " used the context of task " + describe(cx) +
+  return Error(ErrorCode::ForeignContext, std::string("Cx::") + what + ": " + who + " used the context of " + describe(cx) +
                                               "; a task may suspend, mask, acknowledge and draw only through its own context")
       .with_context("task", to_string(cx.id()));
 }
@@ -103,6 +100,7 @@ std::optional<CancelReason> cx_cancel_reason(CxCore cx) {
 Outcome<> cx_checkpoint(CxCore cx) {
   if (std::optional<Error> error = own_context_error(cx, "checkpoint")) return Outcome<>::err(std::move(*error));
   TaskRecord& task = *cx.task;
+  task.kernel->note_checkpoint(task);
   if (!task.word.load().must_observe()) return Outcome<>::ok();
   task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });
   return Outcome<>::cancelled(*task.kernel->reason_of(task));
@@ -189,6 +187,7 @@ void YieldAwaiter::start(PromiseBase& self) noexcept {
   TaskRecord& task = *self.task;
   std::optional<Error> misuse = cx.task == &task && cx.alive() ? std::nullopt : own_context_error(cx, "yield");
   if (misuse) return end_with_error(self, std::move(*misuse));
+  task.kernel->note_checkpoint(task);
   if (task.word.load().must_observe()) return refuse(task);
   signal(task, Signal::Yield);
 }

@@ -17,6 +17,16 @@ LeafNext finish_join(TaskRecord& joiner, void* data, TaskWord before) noexcept {
 
 constexpr LeafOps join_wait{finish_join, "join", true};
 
+/// Does another task wait in a join of this one? Only one joiner can be told of its end.
+bool has_other_joiner(const TaskRecord& target) noexcept {
+  if (!target.word.load().has(TaskWord::joiner_bit)) return false;
+  const Waiter announced{target.joiner.load(std::memory_order_acquire)};
+  const TaskRecord* joiner = TaskSlab::find(announced.index());
+  if (joiner == nullptr) return false;
+  const TaskWord word = joiner->word.load();
+  return word.has(TaskWord::armed_bit) && !word.claimed() && word.epoch() == announced.epoch();
+}
+
 }  // namespace
 
 // A joiner is a value in the joined task's record, announced by its word. Store, then announce: the announcement releases the
@@ -31,9 +41,11 @@ bool JoinWait::start(PromiseBase& self) noexcept {
     misuse = Error(ErrorCode::InvalidArgument, "task " + task.path.to_string() + " waits for itself: it would never end");
   } else if (cx.task != &task || !cx.alive()) {
     misuse = own_context_error(cx, "join");
+  } else if (has_other_joiner(*target)) {
+    misuse = Error(ErrorCode::AlreadyJoining, "another task waits in a join of task " + target->path.to_string());
   }
   auto answer_now = [&] {  // false: resume at once
-    if (!settle(*this, task)) return false;
+    if (!settle(*this, task)) return give_way(task);
     signal(task, Signal::Ended);
     return true;
   };

@@ -157,8 +157,13 @@ std::expected<HeapNode*, RegionError> heap_find(HeapSlot slot, CxCore cx) {
 std::optional<Error> wrong_region(ScopeCore scope, CxCore cx, const char* what) {
   TaskRecord& task = *cx.task;
   if (task.region == scope.region && task.region->id().generation == scope.generation) return std::nullopt;
-  return Error(ErrorCode::WrongRegion, std::string(what) + ": the scope is of region " + to_string(scope.id()) + ", but task " +
-                                           task.path.to_string() + " is in region " + to_string(task.region->id()) +
+  std::string named = "a region that has closed";
+  if (scope.region != nullptr) {
+    std::scoped_lock hold(scope.region->lock);
+    if (ref_of(scope).alive()) named = "region " + scope.region->path.to_string();
+  }
+  return Error(ErrorCode::WrongRegion, std::string(what) + ": the scope is of " + named + ", but task " + task.path.to_string() +
+                                           " is in region " + task.region->path.to_string() +
                                            "; use a scope of its own region, or quiesce::region(cx, policy, body)")
       .with_context("scope", to_string(scope.id()))
       .with_context("region", to_string(task.region->id()));

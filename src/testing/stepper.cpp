@@ -168,7 +168,8 @@ struct Stepper::Impl final : Executor {
   /// The record of a task of this Stepper in the life that the id names.
   TaskRecord* find(TaskId id) const {
     TaskRecord* task = TaskSlab::find(id.index);
-    bool ours = task != nullptr && id.is_valid() && task->generation.load() == id.generation && task->kernel == kernel;
+    bool ours =
+        task != nullptr && id.is_valid() && task->generation.load() == id.generation && task->kernel == kernel;
     return ours && task->role != TaskRole::Driver ? task : nullptr;
   }
   RegionRef find(RegionId id) const {
@@ -179,7 +180,8 @@ struct Stepper::Impl final : Executor {
   RegionRef open_one(RegionId id, const char* what) const {
     RegionRef region = find(id);
     if (region.record == nullptr) {
-      throw std::logic_error(fmt::format("Stepper::{}: region {} has closed, or is of another Stepper", what, quiesce::to_string(id)));
+      throw std::logic_error(fmt::format("Stepper::{}: region {} has closed, or is of another Stepper", what,
+                                         quiesce::to_string(id)));
     }
     return region;
   }
@@ -208,7 +210,8 @@ struct Stepper::Impl final : Executor {
     }
     bury_closed_roots();
   }
-  /// A driver whose root has closed points to a region that stays Closed, since the record may be given to another region.
+  /// A driver whose root has closed points to a region that stays Closed, since the record may be given to
+  /// another region.
   void bury_closed_roots() {
     for (Driver& driver : drivers) {
       if (driver.record->region != driver.root.record || driver.root.alive()) continue;
@@ -216,7 +219,9 @@ struct Stepper::Impl final : Executor {
       tombstone.kernel = kernel;
       tombstone.index = driver.root.record->index;
       tombstone.word.apply([&](RegionWord) {
-        return region_word::Next(RegionWord{std::uint64_t{driver.root.generation} << RegionWord::generation_shift}.with_gate(Gate::Closed));
+        return region_word::Next(
+            RegionWord{std::uint64_t{driver.root.generation} << RegionWord::generation_shift}.with_gate(
+                Gate::Closed));
       });
       driver.record->region = &tombstone;
     }
@@ -278,7 +283,8 @@ struct Stepper::Impl final : Executor {
 
   // ---- drivers ----
   Driver& add_driver(RegionRef root, CapabilityBlock* capabilities, bool shared) {
-    TaskRecord* record = *kernel->admit_task({.region = root, .role = TaskRole::Driver, .capabilities = capabilities});
+    TaskRecord* record =
+        *kernel->admit_task({.region = root, .role = TaskRole::Driver, .capabilities = capabilities});
     begin_driver_life(*record);
     return drivers.emplace_back(Driver{record, root, shared});
   }
@@ -290,8 +296,9 @@ struct Stepper::Impl final : Executor {
     for (Driver& driver : drivers) {
       if (driver.record == cx->task && cx->alive()) return driver;
     }
-    throw std::logic_error(fmt::format("Stepper::run: the context of {} is of no driver of this Stepper: pass what cx(root) gave",
-                                       quiesce::to_string(cx->id())));
+    throw std::logic_error(
+        fmt::format("Stepper::run: the context of {} is of no driver of this Stepper: pass what cx(root) gave",
+                    quiesce::to_string(cx->id())));
   }
   void forget_stuck(TaskRecord& task) {
     for (Driver& driver : drivers) {
@@ -305,11 +312,13 @@ struct Stepper::Impl final : Executor {
     std::string text = take_snapshot(kernel->roots(), clock).text();
     for (const Driver& driver : drivers) {
       const LeafOps* wait = driver.record->wait_ops.load();
-      if (wait != nullptr) text += fmt::format("driver {} waits for {}\n", driver.record->path.to_string(), wait->what);
+      if (wait != nullptr)
+        text += fmt::format("driver {} waits for {}\n", driver.record->path.to_string(), wait->what);
     }
     return text;
   }
-  /// A run that cannot go on: its coroutine is asked to end, so that the test may go on, and the caller is told.
+  /// A run that cannot go on: its coroutine is asked to end, so that the test may go on, and the caller is
+  /// told.
   [[noreturn]] void give_up(Driver& driver, std::string text) {
     kernel->cancel_task(*driver.record, CancelReason::shutdown("the run was given up"));
     settle();
@@ -338,11 +347,14 @@ struct Stepper::Impl final : Executor {
     for (std::size_t steps = 0; !record.word.load().done();) {
       if (!idle()) {
         if (++steps > options.step_limit) {
-          give_up(driver, fmt::format("Stepper::run: not done after {} steps:\n{}", options.step_limit, waits()));
+          give_up(driver,
+                  fmt::format("Stepper::run: not done after {} steps:\n{}", options.step_limit, waits()));
         }
         step_next();
       } else if (!pass_time()) {
-        give_up(driver, fmt::format("Stepper::run: deadlock: nothing is runnable, no timer is armed, and the run has not ended:\n{}", waits()));
+        give_up(driver, fmt::format("Stepper::run: deadlock: nothing is runnable, no timer is armed, and the "
+                                    "run has not ended:\n{}",
+                                    waits()));
       }
     }
     Outcome<> ended = std::move(RecordResult<void, Error>::get(record));
@@ -354,7 +366,8 @@ struct Stepper::Impl final : Executor {
 
   // ---- the end ----
   [[noreturn]] void cannot_end(const char* why) {
-    std::fputs(fmt::format("quiesce: ~Stepper: {}; it would leak what still waits:\n{}", why, waits()).c_str(), stderr);
+    std::fputs(fmt::format("quiesce: ~Stepper: {}; it would leak what still waits:\n{}", why, waits()).c_str(),
+               stderr);
     std::abort();
   }
   void shut_down() {
@@ -363,10 +376,12 @@ struct Stepper::Impl final : Executor {
     for (const Driver& driver : drivers) {
       if (driver.busy) kernel->cancel_task(*driver.record, CancelReason::shutdown("the Stepper is destroyed"));
     }
-    for (RegionRef root : kernel->roots()) kernel->cancel_region(root, CancelReason::shutdown("the Stepper is destroyed"), Whose::Outside);
+    for (RegionRef root : kernel->roots())
+      kernel->cancel_region(root, CancelReason::shutdown("the Stepper is destroyed"), Whose::Outside);
     settle();
     auto busy = [](const Driver& driver) { return driver.busy; };
-    for (std::size_t steps = 0; !kernel->roots().empty() || std::any_of(drivers.begin(), drivers.end(), busy); ++steps) {
+    for (std::size_t steps = 0; !kernel->roots().empty() || std::any_of(drivers.begin(), drivers.end(), busy);
+         ++steps) {
       if (steps > options.step_limit) cannot_end("not idle after its limit of steps");
       if (!idle()) {
         step_next();
@@ -395,7 +410,9 @@ RegionId Stepper::create_root_region(const Budget& budget, const RegionLimits& l
   return root.id();
 }
 
-ScopeCore Stepper::scope_core(RegionId region) const { return {RegionSlab::find(region.index), region.generation}; }
+ScopeCore Stepper::scope_core(RegionId region) const {
+  return {RegionSlab::find(region.index), region.generation};
+}
 
 void Stepper::begin_close(RegionId region) {
   impl_->outside("begin_close");
@@ -439,7 +456,8 @@ StepResult Stepper::step(TaskId id) {
   impl_->outside("step");
   TaskRecord* task = impl_->find(id);
   if (task == nullptr) {
-    throw std::logic_error(fmt::format("Stepper::step: task {} is unknown or has ended: its id is stale", quiesce::to_string(id)));
+    throw std::logic_error(
+        fmt::format("Stepper::step: task {} is unknown or has ended: its id is stale", quiesce::to_string(id)));
   }
   auto job = std::find_if(impl_->ready_lane.begin(), impl_->ready_lane.end(),
                           [&](const Ready& entry) { return entry.job != nullptr && &entry.job->task == task; });
@@ -452,9 +470,10 @@ StepResult Stepper::step(TaskId id) {
     result = impl_->step_task(*task);
   } else {
     std::optional<TaskView> view = this->task(id);
-    std::string why = task->word.load().done() ? "has ended" : "waits for " + (view ? view->waiting_for : std::string());
-    throw std::logic_error(
-        fmt::format("Stepper::step: task {} ({}) is not runnable: it {}", quiesce::to_string(id), task->path.to_string(), why));
+    std::string why =
+        task->word.load().done() ? "has ended" : "waits for " + (view ? view->waiting_for : std::string());
+    throw std::logic_error(fmt::format("Stepper::step: task {} ({}) is not runnable: it {}",
+                                       quiesce::to_string(id), task->path.to_string(), why));
   }
   impl_->rethrow_unisolated();
   return result;
@@ -465,7 +484,8 @@ std::size_t Stepper::run_until_idle() {
   std::size_t steps = 0;
   while (!impl_->idle()) {
     if (steps == impl_->options.step_limit) {
-      throw std::runtime_error(fmt::format("Stepper::run_until_idle: not idle after {} steps:\n{}", steps, impl_->waits()));
+      throw std::runtime_error(
+          fmt::format("Stepper::run_until_idle: not idle after {} steps:\n{}", steps, impl_->waits()));
     }
     impl_->step_next();
     ++steps;
@@ -476,7 +496,8 @@ std::size_t Stepper::run_until_idle() {
 
 bool Stepper::run_blocking_one() {
   impl_->outside("run_blocking_one");
-  auto job = std::find_if(impl_->ready_lane.begin(), impl_->ready_lane.end(), [](const Ready& entry) { return entry.job != nullptr; });
+  auto job = std::find_if(impl_->ready_lane.begin(), impl_->ready_lane.end(),
+                          [](const Ready& entry) { return entry.job != nullptr; });
   if (job == impl_->ready_lane.end()) return false;
   BlockingCallBase& call = *job->job;
   impl_->ready_lane.erase(job);
@@ -511,7 +532,8 @@ std::optional<TaskView> Stepper::task(TaskId id) const {
   view.phase = word.phase();
   view.created_at = task->created_at;
   view.cancel_requested = word.requested();
-  if (word.requested() && task->region->is(view.owner.generation)) view.cancel_reason = impl_->kernel->reason_of(*task);
+  if (word.requested() && task->region->is(view.owner.generation))
+    view.cancel_reason = impl_->kernel->reason_of(*task);
   view.budget = known->second.budget;
   view.steps = task->steps.load();
   view.path = task->path.to_string();
@@ -532,14 +554,16 @@ std::optional<RegionView> Stepper::region(RegionId id) const {
   view.path = region.path.to_string();
   for (RegionShard& shard : region.shards) {
     std::scoped_lock hold(shard.lock);
-    for (TaskRecord* task = shard.members; task != nullptr; task = task->member_next) view.tasks.push_back(task->id());
+    for (TaskRecord* task = shard.members; task != nullptr; task = task->member_next)
+      view.tasks.push_back(task->id());
   }
   std::sort(view.tasks.begin(), view.tasks.end(),
             [&](TaskId a, TaskId b) { return impl_->known.at(a).order < impl_->known.at(b).order; });
   std::scoped_lock hold(region.lock);
   view.state = state_of(region.word.load(), region.body_ended);
   view.limits = region.limits;
-  for (RegionRecord* child = region.children; child != nullptr; child = child->sibling_next) view.children.push_back(child->id());
+  for (RegionRecord* child = region.children; child != nullptr; child = child->sibling_next)
+    view.children.push_back(child->id());
   std::reverse(view.children.begin(), view.children.end());
   view.obligations = region.obligation_count;
   view.finalizers = region.finalizer_count;
@@ -563,7 +587,8 @@ std::vector<TaskId> Stepper::runnable() const {
   std::vector<TaskId> tasks;
   for (TaskRecord* task : impl_->cancel_lane) tasks.push_back(task->id());
   for (TaskRecord* task : impl_->timed_lane) tasks.push_back(task->id());
-  for (const Ready& entry : impl_->ready_lane) tasks.push_back(entry.task != nullptr ? entry.task->id() : entry.job->task.id());
+  for (const Ready& entry : impl_->ready_lane)
+    tasks.push_back(entry.task != nullptr ? entry.task->id() : entry.job->task.id());
   return tasks;
 }
 

@@ -9,11 +9,30 @@
 #   // expect-regex: REGEX      … matches the extended REGEX
 #   // also: TEXT               and TEXT occurs somewhere in the output (the types that are named, say)
 #   // when: CONDITION          refused only where this preprocessor condition holds; elsewhere the case must compile
+# Each includes library.hpp, which is precompiled once for each compiler.
 # cases/ok/*.cpp must compile. canary/ holds cases that a working harness must fail; they are tried first.
 set -u -o pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 jobs=2
+
+flags=(-std=c++23 -Wall -Wextra "-I$root/include" "-I$here")
+
+# The words that make a compiler use library.hpp precompiled: g++ finds library.hpp.gch in the first folder that it searches.
+precompiled() {
+  local folder=${COMPILE_FAIL_PCH-}/$(basename "$1")
+  if [[ -e $folder/library.hpp.gch ]]; then
+    echo "-I$folder"
+  elif [[ -e $folder/library.pch ]]; then
+    echo "-include-pch $folder/library.pch"
+  fi
+}
+precompile() {
+  local compiler=$1 folder=$2/$(basename "$1") output=library.pch
+  mkdir "$folder"
+  "$compiler" --version | grep -q clang || output=library.hpp.gch
+  "$compiler" "${flags[@]}" -x c++-header "$here/library.hpp" -o "$folder/$output"
+}
 
 directive() { sed -n "1,8s|^// $2: ||p" "$1" | head -n 1; }
 holds() { printf '#if !(%s)\n#error\n#endif\n' "$2" | "$1" -E -x c++ - >/dev/null 2>&1; }
@@ -23,7 +42,7 @@ judge() {
   local compiler=$1 file=$2 expect regex also when output status=0 first name
   name=${file#"$here"/}
   verdict() { printf '%s\t%-12s %-52s %s\n' "$1" "$(basename "$compiler")" "$name" "$2"; }
-  output=$("$compiler" -std=c++23 -fsyntax-only -Wall -Wextra -I"$root/include" -I"$here" "$file" 2>&1) || status=$?
+  output=$("$compiler" -fsyntax-only $(precompiled "$compiler") "${flags[@]}" "$file" 2>&1) || status=$?
   first=$(grep -m 1 'error:' <<<"$output" || true)
 
   when=$(directive "$file" when)
@@ -67,6 +86,13 @@ compilers=("$@")
 ((${#compilers[@]})) || compilers=(g++ clang++-19)
 for compiler in "${compilers[@]}"; do
   command -v "$compiler" >/dev/null || { echo "compile_fail: no such compiler: $compiler" >&2; exit 2; }
+done
+
+COMPILE_FAIL_PCH=$(mktemp -d)
+export COMPILE_FAIL_PCH
+trap 'rm -rf "$COMPILE_FAIL_PCH"' EXIT
+for compiler in "${compilers[@]}"; do
+  precompile "$compiler" "$COMPILE_FAIL_PCH" || { echo "compile_fail: $compiler does not compile library.hpp" >&2; exit 2; }
 done
 
 believed=$(CASES='' judge_all "$here/canary" "${compilers[@]}" | grep -c '^pass' || true)

@@ -115,13 +115,13 @@ FORM(switch_with_initialiser) {
 }
 FORM(await_in_a_case) {
   int result = 0;
-  switch (at.end.waits) {
-    case true: {
+  switch (at.end.waits ? 1 : 0) {
+    case 1: {
       Probe bystander(0);
       result = co_await leaf(at) + bystander.value();
       break;
     }
-    case false: result = co_await direct_leaf(at); break;
+    default: result = co_await direct_leaf(at); break;
   }
   co_return result;
 }

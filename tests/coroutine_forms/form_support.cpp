@@ -23,26 +23,7 @@ q::Task<> end_cancelled(At at) {
   co_await at.cx.checkpoint();
 }
 
-}  // namespace
-
-std::string to_string(Ending end) {
-  return std::string(names[static_cast<int>(end.how)]) + (end.waits ? "AfterWait" : "AtOnce");
-}
-std::ostream& operator<<(std::ostream& out, Ending end) { return out << to_string(end); }
-
-std::vector<Ending> all_endings() {
-  std::vector<Ending> all;
-  for (How how : {How::Ok, How::Err, How::Cancelled, How::Unasked, How::Exception}) {
-    for (bool waits : {false, true}) all.push_back({how, waits});
-  }
-  return all;
-}
-
-q::Error the_error() { return q::Error(q::ErrorCode::User, "the form failed"); }
-q::CancelReason the_reason() { return q::CancelReason::user("the form was cancelled"); }
-
-q::Task<> ending(At at) {
-  Probe bystander(1);
+q::Task<> ending_frame(At at, Probe bystander) {
   if (at.end.how == How::Cancelled) {
     auto cancelled = end_cancelled(at);
     co_await std::move(cancelled);
@@ -58,24 +39,12 @@ q::Task<> ending(At at) {
   bystander.value();
 }
 
-q::Outcome<int> outcome_of(At at) {
-  switch (at.end.how) {
-    case How::Ok: break;
-    case How::Err: return q::Outcome<int>::err(the_error());
-    case How::Cancelled: at.scope.cancel(the_reason()); [[fallthrough]];
-    case How::Unasked: return q::Outcome<int>::cancelled(the_reason());
-    case How::Exception: throw Boom();
-  }
-  return q::Outcome<int>::ok(42);
-}
-
-q::Task<int> leaf(At at) {
+q::Task<int> leaf_frame(At at, Probe bystander) {
   co_await ending(at);
-  co_return 42;
+  co_return 42 + bystander.value();
 }
 
-q::Task<int> direct_leaf(At at) {
-  Probe bystander(0);
+q::Task<int> direct_leaf_frame(At at, Probe bystander) {
   if (at.end.waits) co_await at.cx.yield();
   if (at.end.how == How::Exception) throw Boom();
   if (at.end.how == How::Err) co_await q::fail(the_error());
@@ -87,22 +56,35 @@ q::Task<int> direct_leaf(At at) {
   co_return 42 + bystander.value();
 }
 
-q::Task<Probe> probe_leaf(At at) {
+template <class T>
+q::Task<T> giving_frame(At at, T value, Probe bystander) {
   co_await ending(at);
-  co_return Probe(42);
-}
-q::Task<Lone> lone_leaf(At at) {
-  co_await ending(at);
-  co_return Lone(42);
-}
-q::Task<bool> truth(At at, bool value) {
-  co_await ending(at);
+  bystander.value();
   co_return value;
 }
-q::Task<std::string> text(At at) {
-  co_await ending(at);
-  co_return "42";
+
+}  // namespace
+
+// Every frame holds a Probe from the start, so that a task which is never run, or never destroyed, is seen.
+q::Task<> ending(At at) { return ending_frame(at, Probe(0)); }
+q::Task<int> leaf(At at) { return leaf_frame(at, Probe(0)); }
+q::Task<int> direct_leaf(At at) { return direct_leaf_frame(at, Probe(0)); }
+q::Task<Probe> probe_leaf(At at) { return giving_frame(at, Probe(42), Probe(0)); }
+q::Task<Lone> lone_leaf(At at) { return giving_frame(at, Lone(42), Probe(0)); }
+q::Task<bool> truth(At at, bool value) { return giving_frame(at, value, Probe(0)); }
+q::Task<std::string> text(At at) { return giving_frame(at, std::string("42"), Probe(0)); }
+
+q::Outcome<int> outcome_of(At at) {
+  switch (at.end.how) {
+    case How::Ok: break;
+    case How::Err: return q::Outcome<int>::err(the_error());
+    case How::Cancelled: at.scope.cancel(the_reason()); [[fallthrough]];
+    case How::Unasked: return q::Outcome<int>::cancelled(the_reason());
+    case How::Exception: throw Boom();
+  }
+  return q::Outcome<int>::ok(42);
 }
+
 q::Task<int> take_probe(At at, Probe probe) {
   co_await ending(at);
   co_return probe.value();

@@ -2,6 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#if __has_include(<sanitizer/lsan_interface.h>)
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #include <exception>
 #include <string>
 #include <vector>
@@ -47,6 +51,24 @@ class Bomb {
   std::string name_;
   Probe probe_{0};
 };
+
+#if defined(__SANITIZE_ADDRESS__)
+#define FORMS_UNDER_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FORMS_UNDER_ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifdef FORMS_UNDER_ADDRESS_SANITIZER
+struct LeakAllowed {
+  LeakAllowed() { __lsan_disable(); }
+  ~LeakAllowed() { __lsan_enable(); }
+};
+#else
+struct LeakAllowed {
+  LeakAllowed() {}
+};
+#endif
 
 template <class Body>
 auto run(Body& body) {
@@ -203,10 +225,16 @@ TEST_F(Destructors, O4_one_in_each_of_two_frames_and_the_first_stands) {
                                "the outer bomb goes off", "body local rolls back"));
 }
 
-q::Task<int> bomb_argument(At at, Bomb) {
+// g++ 12 leaks a frame whose argument throws while the frame is destroyed, and the arguments behind it (docs/compilers.md); so
+// the bomb is the last one, and the leak checker is not to look.
+q::Task<int> bomb_frame(At at, Bomb) {
   Probe bystander(0);
   co_await ending(at);
   co_return 42 + bystander.value();
+}
+q::Task<int> bomb_argument(At at, Bomb bomb) {
+  LeakAllowed allowed;
+  return bomb_frame(at, std::move(bomb));
 }
 TEST_F(Destructors, O4_an_argument_that_throws_makes_the_task_end_panicked) {
   for (How how : {How::Ok, How::Err, How::Exception}) {

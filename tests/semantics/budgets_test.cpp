@@ -102,7 +102,7 @@ TEST(Budgets, B4_a_deadline_reaches_the_regions_below) {
   };
   auto body = [&](Cx cx, Scope<>& scope) -> Task<> { co_await scope.region(cx, FailFast{}, inner); };
   auto region = b.scope.region_with_budget(b.cx, none.with_deadline(Time::zero() + 5ms), FailFast{}, body);
-  EXPECT_TRUE(b.run(std::move(region)).is_cancelled());
+  EXPECT_TRUE(b.run(std::move(region)).is_ok());  // nobody ended Cancelled by it (R10)
   ASSERT_TRUE(seen);
   EXPECT_EQ(seen->kind(), CancelKind::ParentCancelled);
   EXPECT_EQ(seen->root_kind(), CancelKind::Deadline);
@@ -185,7 +185,7 @@ TEST(Budgets, B4_a_child_region_does_not_refresh_the_quota) {
   ASSERT_TRUE(o.is_cancelled()) << o;
   EXPECT_EQ(o.cancel_reason().kind(), CancelKind::PollQuota);
   EXPECT_EQ(o.cancel_reason().region_origin().path, "0.0.0");  // the outer one's, whose quota it was
-  EXPECT_LE(steps + regions, 22);
+  EXPECT_LE(steps + regions, 20 + 3);  // the step that is over goes on to its next checkpoint
 }
 
 TEST(Budgets, B4_only_regions_with_a_finite_quota_are_counted) {
@@ -225,7 +225,11 @@ TEST(Budgets, B4_charging_spends_the_cost_quota) {
 
 TEST(Budgets, B4_a_charge_is_spent_at_every_ancestor_with_a_quota) {
   Bench<> b;
-  auto inner = [](Cx cx, Scope<>&) -> Task<bool> { co_return cx.charge(6); };
+  auto inner = [](Cx cx, Scope<>&) -> Task<bool> {
+    const bool within = cx.charge(6);
+    co_await cx.checkpoint();
+    co_return within;
+  };
   auto body = [&](Cx cx, Scope<>& scope) -> Task<bool> {
     bool first = co_await scope.region_with_budget(cx, none.with_cost_quota(100), FailFast{}, inner);
     EXPECT_TRUE(first);

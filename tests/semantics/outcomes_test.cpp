@@ -73,6 +73,16 @@ TEST(Outcomes, O1_a_combinator_ends_in_one_outcome_of_each_kind) {
   }
 }
 
+TEST(Outcomes, O1_a_callable_with_state_ends_as_its_coroutine_does) {
+  for (const Named& ending : endings) {
+    Bench<CollectAll> b;
+    auto h = b.spawn([&](Cx cx) { return ending.body(cx); });
+    Outcome<int> o = b.stepper.run(h.join(b.cx));
+    EXPECT_EQ(o.kind(), ending.kind) << o;
+    expect_payload(o);
+  }
+}
+
 // ---- O2: severity and aggregation ----
 
 TEST(Outcomes, O2_severity_is_a_total_order) {

@@ -1,29 +1,35 @@
 #pragma once
-// testing::Stepper: the kernel, driven by hand. One thread, a virtual clock that starts at 0, and nothing runs by itself.
+// testing::Stepper: the kernel, driven by hand. One thread, a virtual clock that starts at 0, and nothing runs
+// by itself.
 //
-// It is for tests of what happens between two steps: spawn, step one task, look at it, cancel, step the next one. Regions,
-// tasks, budgets, cancellation and clean-up are those of production; only the scheduler is replaced, by the caller.
+// It is for tests of what happens between two steps: spawn, step one task, look at it, cancel, step the next
+// one. Regions, tasks, budgets, cancellation and clean-up are those of production; only the scheduler is
+// replaced, by the caller.
 //   q::testing::Stepper s;
 //   q::RegionId root = s.create_root_region(q::Budget::infinite());
 //   q::Scope<> scope = s.scope(root);
-//   q::Cx cx = s.cx(root);                                    // the test's own context: a driver outside the region
+//   q::Cx cx = s.cx(root);                      // the test's own context: a driver outside the region
 //   auto h = scope.spawn(cx, [](q::Cx, int x) -> q::Task<int> { co_return x + 1; }, 41).value();
-//   s.step(h.task_id());                                      // StepResult::done
+//   s.step(h.task_id());                        // StepResult::done
 //   q::Outcome<int> o = s.run(h.join(cx));
 //
-// Root regions: one holds a live count of its own, so that it does not close while it is empty; `begin_close` and `cancel`
-// drop it. Its policy is that of the scope through which the failing task was spawned.
-// Drivers: `cx(root)` is the context of a driver, which counts as the root's for R11 and is in no list, count or limit; no
-// request, policy or quota of the region reaches it. Code outside any step may check, mask, charge and draw through it; it
-// may spawn with it, but not spawn_local (LocalSchedulerUnavailable: there is no worker outside a step). When its root has
-// closed it still joins handles, and everything that needs the region is refused with RegionNotFound.
-// Order: `run_until_idle` and `run` step posted kernel work first, then the lanes: cancel, timed (earliest deadline, ties by
-// logical id), ready (first in, first out; a blocking job counts as one ready step). Budgets are counted step by step.
-// Errors: misuse throws std::logic_error that names the ids; a run that can never end throws std::runtime_error that names
-// what everybody waits for. With panic isolation switched off (P4) a step rethrows what escaped.
-// Ending: the destructor cancels what is left (Shutdown) and drives it to its end, advancing the clock. What cannot end – a
-// foreign awaitable that nobody resumes – aborts the process with the tree printed: a frame is never leaked or torn down.
-// Thread-safety: none. One thread makes it, drives it and destroys it; what it drives must not be woken by another thread.
+// Root regions: one holds a live count of its own, so that it does not close while it is empty; `begin_close`
+// and `cancel` drop it. Its policy is that of the scope through which the failing task was spawned.
+// Drivers: `cx(root)` is the context of a driver, which counts as the root's for R11 and is in no list, count
+// or limit; no request, policy or quota of the region reaches it. Code outside any step may check, mask, charge
+// and draw through it; it may spawn with it, but not spawn_local (LocalSchedulerUnavailable: there is no worker
+// outside a step). When its root has closed it still joins handles, and everything that needs the region is
+// refused with RegionNotFound.
+// Order: `run_until_idle` and `run` step posted kernel work first, then the lanes: cancel, timed (earliest
+// deadline, ties by logical id), ready (first in, first out; a blocking job counts as one ready step). Budgets
+// are counted step by step.
+// Errors: misuse throws std::logic_error that names the ids; a run that can never end throws std::runtime_error
+// that names what everybody waits for. With panic isolation switched off (P4) a step rethrows what escaped.
+// Ending: the destructor cancels what is left (Shutdown) and drives it to its end, advancing the clock. What
+// cannot end – a foreign awaitable that nobody resumes – aborts the process with the tree printed: a frame is
+// never leaked or torn down.
+// Thread-safety: none. One thread makes it, drives it and destroys it; what it drives must not be woken by
+// another thread.
 #include <cstddef>
 #include <cstdint>
 #include <iosfwd>
@@ -55,15 +61,15 @@ class MetricsProvider;
 namespace testing {
 
 struct StepperOptions {
-  std::uint64_t seed = 0;                     // of random_u64 and of ties in races
+  std::uint64_t seed = 0;  // of random_u64 and of ties in races
   PanicIsolationConfig panics = {};
-  Capabilities capabilities = {};             // of `cx(root)`
+  Capabilities capabilities = {};  // of `cx(root)`
   std::shared_ptr<MetricsProvider> metrics = {};
   std::shared_ptr<LogSink> log = {};
-  std::uint32_t poll_budget = 128;            // awaits in one step before a task gives way (H4)
-  std::optional<CleanupBudget> cleanup = {};  // of root regions and below; else the defaults by rank
+  std::uint32_t poll_budget = 128;             // awaits in one step before a task gives way (H4)
+  std::optional<CleanupBudget> cleanup = {};   // of root regions and below; else the defaults by rank
   std::optional<Duration> close_warning = {};  // a close that takes longer is logged
-  std::size_t step_limit = 1'000'000;         // of one run or run_until_idle
+  std::size_t step_limit = 1'000'000;          // of one run or run_until_idle
 };
 
 enum class StepResult : std::uint8_t { pending, done };
@@ -94,7 +100,7 @@ struct RegionView {
   std::vector<TaskId> tasks;       // live ones, its body among them, in the order of their spawns
   std::vector<RegionId> children;  // in the order of their openings
   std::size_t obligations = 0;
-  std::size_t finalizers = 0;      // not yet run
+  std::size_t finalizers = 0;  // not yet run
   std::optional<CancelReason> cancel_reason;
   Time created_at;
   std::string path;
@@ -133,8 +139,8 @@ class Stepper {
   std::size_t run_until_idle();
   /// Runs the oldest queued blocking job to its end; false when there is none.
   bool run_blocking_one();
-  /// Runs `task` as the driver whose context `cx()` gave last, and everything that is runnable beside it, until it has ended. When
-  /// nothing is runnable the clock goes on to the next timer.
+  /// Runs `task` as the driver whose context `cx()` gave last, and everything that is runnable beside it, until
+  /// it has ended. When nothing is runnable the clock goes on to the next timer.
   template <class T, class E>
   Outcome<T, E> run(Task<T, E> task) {
     return run_as<T, E>(nullptr, [&](auto slot) { return observe_task(std::move(task), std::move(slot)); });

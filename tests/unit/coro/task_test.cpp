@@ -1,4 +1,5 @@
-// Task<T, E> by itself: outcomes, awaiting, how frames die (O3 to O5), foreign awaitables. Driven by the Stepper.
+// Task<T, E> by itself: outcomes, awaiting, how frames die (O3 to O5), foreign awaitables. Driven by the
+// Stepper.
 #include "quiesce/task.hpp"
 
 #include <gtest/gtest.h>
@@ -231,6 +232,19 @@ TEST_F(TaskTest, AnEmptyTaskIsAClearError) {
     co_return seen.error().code();
   };
   EXPECT_EQ(s.run(observed(returns(1))).value(), ErrorCode::EmptyTask);
+  auto h = scope
+               .spawn(
+                   cx,
+                   [](Cx, int x) -> Task<int> {
+                     Task<int> task = returns(x);
+                     Task<int> elsewhere = std::move(task);
+                     return task;  // NOLINT
+                   },
+                   1)
+               .value();
+  Outcome<int> spawned = s.run(h.join(cx));
+  ASSERT_TRUE(spawned.is_err()) << spawned;
+  EXPECT_EQ(spawned.error().code(), ErrorCode::EmptyTask);
   Task<int> task = returns(1);
   Task<int> moved = std::move(task);
   Outcome<int> driven = s.run(std::move(task));  // NOLINT
@@ -243,9 +257,7 @@ TEST_F(TaskTest, ThrowingAndCatchingInsideAreTheCoroutinesOwn) {
     int got = 0;
     try {
       throw std::runtime_error("inside");
-    } catch (const std::runtime_error&) {
-      got = 1;
-    }
+    } catch (const std::runtime_error&) { got = 1; }
     got += co_await returns(1);
     co_return got;
   };
@@ -253,9 +265,7 @@ TEST_F(TaskTest, ThrowingAndCatchingInsideAreTheCoroutinesOwn) {
   auto does_not_see = []() -> Task<int> {
     try {
       co_return co_await throws("child");
-    } catch (...) {
-      co_return -1;
-    }
+    } catch (...) { co_return -1; }
   };
   EXPECT_TRUE(s.run(does_not_see()).is_panicked()) << "a child's panic is not an exception for its awaiter";
 }
@@ -283,11 +293,16 @@ TEST_F(TaskTest, LoopsOfAwaitsTakeNoStackAndGiveWay) {
     for (int i = 0; i < 10'000; ++i) sum += co_await returns(1);
     co_return sum;
   };
-  auto h = scope.spawn(cx, [](Cx, int rounds) -> Task<int> {
-    int sum = 0;
-    for (int i = 0; i < rounds; ++i) sum += co_await returns(1);
-    co_return sum;
-  }, 1000).value();
+  auto h = scope
+               .spawn(
+                   cx,
+                   [](Cx, int rounds) -> Task<int> {
+                     int sum = 0;
+                     for (int i = 0; i < rounds; ++i) sum += co_await returns(1);
+                     co_return sum;
+                   },
+                   1000)
+               .value();
   EXPECT_EQ(s.run(loop()).value(), 10'000);
   EXPECT_EQ(s.run(h.join(cx)).value(), 1000);
   EXPECT_GT(s.task(h.task_id())->steps, 5u) << "H4: it gave way";
@@ -339,7 +354,8 @@ TEST_F(TaskTest, FramesDieInnerToOuterBeforeTheHandlerGoesOn) {
     log.clear();
     OutcomeKind seen = s.run(handler(log, how)).value();
     EXPECT_EQ(seen, how == OutcomeKind::Cancelled ? OutcomeKind::Err : how);
-    EXPECT_EQ(log, (Strings{"leaf unwinding", "middle 2 unwinding", "middle 1 unwinding", "handled", "handler"}));
+    EXPECT_EQ(log,
+              (Strings{"leaf unwinding", "middle 2 unwinding", "middle 1 unwinding", "handled", "handler"}));
   }
 }
 TEST_F(TaskTest, UnwindingIsFalseOnSuccess) {
@@ -402,7 +418,8 @@ TEST_F(TaskTest, ADestructorThatThrowsWhileUnwindingPanicsTheTask) {
   Outcome<> o = s.run(outer(log));
   ASSERT_TRUE(o.is_panicked()) << o;
   EXPECT_NE(o.panic().message().find("destructor"), std::string::npos) << o;
-  EXPECT_EQ(log, (Strings{"last local unwinding", "first local unwinding", "outer unwinding"})) << "every local died once";
+  EXPECT_EQ(log, (Strings{"last local unwinding", "first local unwinding", "outer unwinding"}))
+      << "every local died once";
 }
 TEST_F(TaskTest, ADestructorThatThrowsAtTheEndOfTheBodyPanicsTheTask) {
   auto work = [](Strings& out) -> Task<int> {
@@ -573,7 +590,8 @@ TYPED_TEST(ForeignWait, IsResumedWhenTheAwaiterSaysSo) {
     s.run_until_idle();
     EXPECT_EQ(s.task(h.task_id())->waiting_for, "a foreign awaitable");
     handle.resume();
-    EXPECT_EQ(s.runnable(), std::vector{h.task_id()}) << "it is stepped by whoever steps, never inside resume()";
+    EXPECT_EQ(s.runnable(), std::vector{h.task_id()})
+        << "it is stepped by whoever steps, never inside resume()";
   }
   s.run_until_idle();
   EXPECT_TRUE(h.is_finished());

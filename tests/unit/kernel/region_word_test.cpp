@@ -1,5 +1,6 @@
-// The region word, exhaustively: every gate with and without the cancelled bit, a few counts and generations, every transition
-// against a rule said over plain fields; then every order of a few actors over the whole protocol.
+// The region word, exhaustively: every gate with and without the cancelled bit, a few counts and generations,
+// every transition against a rule said over plain fields; then every order of a few actors over the whole
+// protocol.
 #include "quiesce/detail/kernel/region_word.hpp"
 
 #include <gtest/gtest.h>
@@ -27,16 +28,16 @@ constexpr std::uint64_t last_generation = (std::uint64_t{1} << 28) - 1;
 constexpr std::uint64_t live_max = 0xffffffff;
 
 Fields unpack(RegionWord w) {
-  return {w.bits & live_max, static_cast<unsigned>((w.bits >> 32) & 3), ((w.bits >> 34) & 1) != 0, ((w.bits >> 35) & 1) != 0,
-          w.bits >> 36};
+  return {w.bits & live_max, static_cast<unsigned>((w.bits >> 32) & 3), ((w.bits >> 34) & 1) != 0,
+          ((w.bits >> 35) & 1) != 0, w.bits >> 36};
 }
 RegionWord pack(std::uint64_t live, unsigned gate, bool cancelled, std::uint64_t generation) {
   return {live | (std::uint64_t{gate} << 32) | (std::uint64_t{cancelled} << 34) | (generation << 36)};
 }
 std::string show(RegionWord w) {
   Fields f = unpack(w);
-  return "live " + std::to_string(f.live) + " gate " + std::to_string(f.gate) + (f.cancelled ? " cancelled" : "") +
-         " generation " + std::to_string(f.generation);
+  return "live " + std::to_string(f.live) + " gate " + std::to_string(f.gate) +
+         (f.cancelled ? " cancelled" : "") + " generation " + std::to_string(f.generation);
 }
 
 const std::vector<std::uint64_t> lives{0, 1, 2, live_max - 1, live_max};
@@ -74,12 +75,16 @@ std::vector<Rule> rules() {
   std::vector<Rule> all;
   for (std::uint64_t generation : generations) {
     auto g = static_cast<std::uint32_t>(generation);
-    auto named = [&](const char* name) { return std::string(name) + " of generation " + std::to_string(generation); };
-    all.push_back({named("finalize"), [=](RegionWord w) { return region_word::finalize(w, g); },
-                   [=](const Fields& f) { return f.gate <= Closing && f.generation == generation && f.live == 0; },
-                   [](Fields& f) { f.gate = Finalizing; }});
+    auto named = [&](const char* name) {
+      return std::string(name) + " of generation " + std::to_string(generation);
+    };
+    all.push_back(
+        {named("finalize"), [=](RegionWord w) { return region_word::finalize(w, g); },
+         [=](const Fields& f) { return f.gate <= Closing && f.generation == generation && f.live == 0; },
+         [](Fields& f) { f.gate = Finalizing; }});
     all.push_back({named("begin_close"), [=](RegionWord w) { return region_word::begin_close(w, g); },
-                   [=](const Fields& f) { return f.gate == Open && f.generation == generation; }, [](Fields& f) { f.gate = Closing; }});
+                   [=](const Fields& f) { return f.gate == Open && f.generation == generation; },
+                   [](Fields& f) { f.gate = Closing; }});
     all.push_back({named("cancel"), [=](RegionWord w) { return region_word::cancel(w, g); },
                    [=](const Fields& f) { return f.gate != Closed && f.generation == generation; },
                    [](Fields& f) {
@@ -87,7 +92,8 @@ std::vector<Rule> rules() {
                      if (f.gate == Open) f.gate = Closing;
                    }});
   }
-  all.push_back({"close", region_word::close, [](const Fields& f) { return f.gate == Finalizing; }, [](Fields& f) { f.gate = Closed; }});
+  all.push_back({"close", region_word::close, [](const Fields& f) { return f.gate == Finalizing; },
+                 [](Fields& f) { f.gate = Closed; }});
   all.push_back({"birth", region_word::birth, [](const Fields& f) { return f.gate == Closed; },
                  [](Fields& f) {
                    f.gate = Open;
@@ -103,7 +109,8 @@ TEST(RegionWord, EveryTransitionOfEveryWordFollowsItsRule) {
     int made = 0, refused = 0;
     for_every_word([&](RegionWord w) {
       Fields expected = unpack(w);
-      if (rule.name == "birth" && expected.live == live_max) return;  // four thousand million late spawners at once
+      if (rule.name == "birth" && expected.live == live_max)
+        return;  // four thousand million late spawners at once
       region_word::Next next = rule.transition(w);
       ASSERT_EQ(next.has_value(), rule.allowed(expected)) << rule.name << " of " << show(w);
       ++(next ? made : refused);
@@ -155,9 +162,10 @@ TEST(RegionWord, ANewCellIsClosedAndItsFirstLifeIsGenerationOne) {
   EXPECT_EQ(cell.sub_one().live(), 2u);
 }
 
-/// Four actors in every order: two spawners and a canceller that name generation 1, and the body of whichever life it is. A
-/// spawner adds, looks, and subtracts when it is refused or its task has ended. Whoever subtracts to zero has, as a step of its
-/// own, the duty to try to finalize; whoever finalizes closes; the record is born again once.
+/// Four actors in every order: two spawners and a canceller that name generation 1, and the body of whichever
+/// life it is. A spawner adds, looks, and subtracts when it is refused or its task has ended. Whoever subtracts
+/// to zero has, as a step of its own, the duty to try to finalize; whoever finalizes closes; the record is born
+/// again once.
 enum class Actor : std::uint8_t { Start, Holds, Duty, Gone };
 
 struct World {
@@ -169,7 +177,8 @@ struct World {
   int finalized = 0;
 
   auto key() const {
-    return std::tuple(word.bits, actors, duty_generation, admitted, canceller_done, closer_due, reborn, finalized);
+    return std::tuple(word.bits, actors, duty_generation, admitted, canceller_done, closer_due, reborn,
+                      finalized);
   }
 };
 constexpr std::size_t body = 2;
@@ -228,7 +237,8 @@ struct Explorer {
       ++w.word.bits;
       w.actors[i] = Actor::Holds;
     } else if (w.actors[i] == Actor::Holds) {
-      ASSERT_TRUE(!w.admitted[i] || w.word.gate() <= Gate::Closing) << "the region went on past a live task: " << show(w.word);
+      ASSERT_TRUE(!w.admitted[i] || w.word.gate() <= Gate::Closing)
+          << "the region went on past a live task: " << show(w.word);
       ASSERT_GT(w.word.live(), 0u);
       RegionWord before = w.word;
       --w.word.bits;

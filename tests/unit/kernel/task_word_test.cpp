@@ -1,5 +1,6 @@
-// The task word, exhaustively: every combination of run state, phase and flags with a few epochs, every transition. What each
-// transition may do is said here a second time, as a table of rules over plain fields, and the two are compared.
+// The task word, exhaustively: every combination of run state, phase and flags with a few epochs, every
+// transition. What each transition may do is said here a second time, as a table of rules over plain fields,
+// and the two are compared.
 #include "quiesce/detail/kernel/task_word.hpp"
 
 #include <gtest/gtest.h>
@@ -19,8 +20,8 @@ namespace {
 /// The word as its description reads: one field each.
 struct Fields {
   unsigned run = 0, phase = 0;
-  bool requested = false, masked = false, armed = false, claimed = false, by_request = false, stubborn = false, taken = false,
-       joiner = false, dropped = false, escalated = false;
+  bool requested = false, masked = false, armed = false, claimed = false, by_request = false, stubborn = false,
+       taken = false, joiner = false, dropped = false, escalated = false;
   std::uint64_t mask_epoch = 0, epoch = 0;
 
   friend bool operator==(const Fields&, const Fields&) = default;
@@ -40,8 +41,9 @@ Fields unpack(TaskWord word) {
   Fields f;
   f.run = static_cast<unsigned>(take(3));
   f.phase = static_cast<unsigned>(take(3));
-  for (bool Fields::*flag : {&Fields::requested, &Fields::masked, &Fields::armed, &Fields::claimed, &Fields::by_request,
-                             &Fields::stubborn, &Fields::taken, &Fields::joiner, &Fields::dropped, &Fields::escalated}) {
+  for (bool Fields::*flag :
+       {&Fields::requested, &Fields::masked, &Fields::armed, &Fields::claimed, &Fields::by_request,
+        &Fields::stubborn, &Fields::taken, &Fields::joiner, &Fields::dropped, &Fields::escalated}) {
     f.*flag = take(1) != 0;
   }
   f.mask_epoch = take(8);
@@ -57,12 +59,14 @@ std::string show(TaskWord word) {
   Fields f = unpack(word);
   auto flag = [](bool set, const char* name) { return set ? std::string(" ") + name : std::string(); };
   return "run " + std::to_string(f.run) + " phase " + std::to_string(f.phase) + flag(f.requested, "requested") +
-         flag(f.masked, "masked") + flag(f.armed, "armed") + flag(f.claimed, "claimed") + flag(f.by_request, "by_request") +
-         flag(f.stubborn, "stubborn") + flag(f.taken, "taken") + flag(f.joiner, "joiner") + flag(f.dropped, "dropped") +
-         flag(f.escalated, "escalated") + " mask_epoch " + std::to_string(f.mask_epoch) + " epoch " + std::to_string(f.epoch);
+         flag(f.masked, "masked") + flag(f.armed, "armed") + flag(f.claimed, "claimed") +
+         flag(f.by_request, "by_request") + flag(f.stubborn, "stubborn") + flag(f.taken, "taken") +
+         flag(f.joiner, "joiner") + flag(f.dropped, "dropped") + flag(f.escalated, "escalated") +
+         " mask_epoch " + std::to_string(f.mask_epoch) + " epoch " + std::to_string(f.epoch);
 }
 
-/// One transition with its arguments bound, beside the rule that it must follow: when it is made, and what it then changes.
+/// One transition with its arguments bound, beside the rule that it must follow: when it is made, and what it
+/// then changes.
 struct Rule {
   std::string name;
   std::function<task_word::Next(TaskWord)> transition;
@@ -81,10 +85,12 @@ Fields clean(const Fields& f, unsigned run) {
 }
 bool alive(const Fields& f) { return f.run == Idle || f.run == Queued || f.run == Running; }
 
-std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs, const std::vector<std::uint64_t>& mask_epochs) {
+std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs,
+                        const std::vector<std::uint64_t>& mask_epochs) {
   std::vector<Rule> all;
   for (bool has_handle : {false, true}) {
-    all.push_back({has_handle ? "birth with a handle" : "birth", [=](TaskWord w) { return task_word::birth(w, has_handle); },
+    all.push_back({has_handle ? "birth with a handle" : "birth",
+                   [=](TaskWord w) { return task_word::birth(w, has_handle); },
                    [](const Fields& f) { return f.run == Free; },
                    [=](Fields& f) {
                      f = clean(f, Queued);
@@ -100,7 +106,8 @@ std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs, const std::vec
   all.push_back({"yield", task_word::yield, [](const Fields& f) { return f.run == Running && !f.armed; },
                  [](Fields& f) { f.run = Queued; }});
   for (bool stubborn : {false, true}) {
-    all.push_back({stubborn ? "prepare stubbornly" : "prepare", [=](TaskWord w) { return task_word::prepare(w, stubborn); },
+    all.push_back({stubborn ? "prepare stubbornly" : "prepare",
+                   [=](TaskWord w) { return task_word::prepare(w, stubborn); },
                    [=](const Fields& f) { return f.run == Running && !f.armed && (stubborn || !observes(f)); },
                    [=](Fields& f) {
                      end_wait(f);
@@ -109,7 +116,8 @@ std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs, const std::vec
                      f.epoch = (f.epoch + 1) % epoch_end;
                    }});
   }
-  all.push_back({"commit", task_word::commit, [](const Fields& f) { return f.run == Running && f.armed && !f.claimed; },
+  all.push_back({"commit", task_word::commit,
+                 [](const Fields& f) { return f.run == Running && f.armed && !f.claimed; },
                  [](Fields& f) { f.run = Idle; }});
   for (std::uint64_t epoch : epochs) {
     for (bool by_request : {false, true}) {
@@ -135,7 +143,9 @@ std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs, const std::vec
                  [](const Fields& f) { return f.run == Running && f.phase == PCancelRequested && observes(f); },
                  [](Fields& f) { f.phase = PCancelling; }});
   all.push_back({"mask", task_word::mask,
-                 [](const Fields& f) { return !f.masked && (f.run == Running || (f.run == Queued && f.phase == PCreated)); },
+                 [](const Fields& f) {
+                   return !f.masked && (f.run == Running || (f.run == Queued && f.phase == PCreated));
+                 },
                  [](Fields& f) {
                    f.masked = true;
                    f.mask_epoch = (f.mask_epoch + 1) % 256;
@@ -150,23 +160,29 @@ std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs, const std::vec
   }
   all.push_back({"escalate", task_word::escalate, [](const Fields& f) { return alive(f) && !f.escalated; },
                  [](Fields& f) { f.escalated = true; }});
-  all.push_back({"finalize", task_word::finalize, [](const Fields& f) { return f.run == Running && f.phase < PFinalizing; },
+  all.push_back({"finalize", task_word::finalize,
+                 [](const Fields& f) { return f.run == Running && f.phase < PFinalizing; },
                  [](Fields& f) {
                    f.phase = PFinalizing;
                    f.masked = false;
                    end_wait(f);
                  }});
-  all.push_back({"complete", task_word::complete, [](const Fields& f) { return f.run == Running && f.phase == PFinalizing; },
+  all.push_back({"complete", task_word::complete,
+                 [](const Fields& f) { return f.run == Running && f.phase == PFinalizing; },
                  [](Fields& f) {
                    f.phase = PCompleted;
                    f.run = Done;
                  }});
   all.push_back({"announce_joiner", task_word::announce_joiner, alive, [](Fields& f) { f.joiner = true; }});
-  all.push_back({"retract_joiner", task_word::retract_joiner, [](const Fields&) { return true; }, [](Fields& f) { f.joiner = false; }});
-  all.push_back({"take", task_word::take, [](const Fields& f) { return f.run == Done && !f.taken; }, [](Fields& f) { f.taken = true; }});
-  all.push_back({"drop_handle", task_word::drop_handle, [](const Fields& f) { return f.run != Free && !f.dropped; },
+  all.push_back({"retract_joiner", task_word::retract_joiner, [](const Fields&) { return true; },
+                 [](Fields& f) { f.joiner = false; }});
+  all.push_back({"take", task_word::take, [](const Fields& f) { return f.run == Done && !f.taken; },
+                 [](Fields& f) { f.taken = true; }});
+  all.push_back({"drop_handle", task_word::drop_handle,
+                 [](const Fields& f) { return f.run != Free && !f.dropped; },
                  [](Fields& f) { f.dropped = true; }});
-  all.push_back({"release", task_word::release, [](const Fields& f) { return f.run == Done; }, [](Fields& f) { f = clean(f, Free); }});
+  all.push_back({"release", task_word::release, [](const Fields& f) { return f.run == Done; },
+                 [](Fields& f) { f = clean(f, Free); }});
   return all;
 }
 
@@ -190,8 +206,9 @@ TEST(TaskWord, FieldsAreWhereTheDescriptionPutsThem) {
   for_every_word([](TaskWord w) {
     Fields f = unpack(w);
     bool same = static_cast<unsigned>(w.run()) == f.run && static_cast<unsigned>(w.phase()) == f.phase &&
-                w.requested() == f.requested && w.masked() == f.masked && w.has(TaskWord::armed_bit) == f.armed &&
-                w.claimed() == f.claimed && w.has(TaskWord::by_request_bit) == f.by_request &&
+                w.requested() == f.requested && w.masked() == f.masked &&
+                w.has(TaskWord::armed_bit) == f.armed && w.claimed() == f.claimed &&
+                w.has(TaskWord::by_request_bit) == f.by_request &&
                 w.has(TaskWord::stubborn_bit) == f.stubborn && w.has(TaskWord::taken_bit) == f.taken &&
                 w.has(TaskWord::joiner_bit) == f.joiner && w.has(TaskWord::dropped_bit) == f.dropped &&
                 w.escalated() == f.escalated && w.mask_epoch() == f.mask_epoch && w.epoch() == f.epoch &&
@@ -217,7 +234,8 @@ TEST(TaskWord, EveryTransitionOfEveryWordFollowsItsRule) {
   }
 }
 
-/// What must hold between any word and its successor, whatever the transition: said without a look at the rules.
+/// What must hold between any word and its successor, whatever the transition: said without a look at the
+/// rules.
 void check_edge(TaskWord before, TaskWord after, const std::string& name) {
   Fields a = unpack(before), b = unpack(after);
   auto context = [&] { return name + " of " + show(before) + " gave " + show(after); };
@@ -233,9 +251,7 @@ void check_edge(TaskWord before, TaskWord after, const std::string& name) {
     ASSERT_EQ(b.run, unsigned{Done}) << "left Done: " << context();
     ASSERT_EQ(b.phase, a.phase) << context();
   }
-  if (a.run == Free && !new_life) {
-    ASSERT_EQ(b.run, unsigned{Free}) << context();
-  }
+  if (a.run == Free && !new_life) { ASSERT_EQ(b.run, unsigned{Free}) << context(); }
   if (a.run == Idle && b.run != Idle) {
     ASSERT_TRUE(b.run == Queued && b.claimed && !a.claimed) << "woken without a claim: " << context();
   }
@@ -249,9 +265,7 @@ void check_edge(TaskWord before, TaskWord after, const std::string& name) {
   } else {
     ASSERT_EQ(b.epoch, a.epoch) << context();
   }
-  if (!a.claimed && b.claimed) {
-    ASSERT_TRUE(a.armed && b.armed) << context();
-  }
+  if (!a.claimed && b.claimed) { ASSERT_TRUE(a.armed && b.armed) << context(); }
   if (a.claimed && !b.claimed) {
     ASSERT_TRUE(!b.armed || b.epoch != a.epoch) << "the same epoch could be claimed again: " << context();
   }
@@ -304,13 +318,12 @@ TEST(TaskWord, WhatCanBeReachedIsConsistent) {
     ASSERT_EQ(f.run == Done, f.phase == PCompleted) << show(w);
     ASSERT_TRUE(!f.taken || f.run == Done) << show(w);
     ASSERT_TRUE(f.run != Idle || (f.armed && !f.claimed)) << "sleeps and nobody can wake it: " << show(w);
-    ASSERT_TRUE(f.run != Queued || !f.armed || f.claimed) << "queued from a wait that nobody claimed: " << show(w);
+    ASSERT_TRUE(f.run != Queued || !f.armed || f.claimed)
+        << "queued from a wait that nobody claimed: " << show(w);
     ASSERT_TRUE(f.run != Running || f.phase != PCreated) << show(w);
     ASSERT_TRUE(!f.requested || f.phase >= PCancelRequested) << show(w);
     ASSERT_TRUE(f.phase != PCancelRequested && f.phase != PCancelling ? true : f.requested) << show(w);
-    if (f.run == Free) {
-      ASSERT_EQ(f, clean(f, Free)) << "a free record remembers its last life: " << show(w);
-    }
+    if (f.run == Free) { ASSERT_EQ(f, clean(f, Free)) << "a free record remembers its last life: " << show(w); }
   }
 }
 

@@ -235,8 +235,28 @@ TEST_F(StepperTest, OutsideAStepTheDriversContextChecksMasksAndDraws) {
 }
 
 TEST_F(StepperTest, ATaskMayNotActThroughTheDriversContext) {
-  auto h = scope.spawn(cx, [](Cx, Cx other) -> Task<ErrorCode> { co_return other.checkpoint().error().code(); }, cx).value();
+  auto h = scope
+               .spawn(
+                   cx, [](Cx, Cx other) -> Task<ErrorCode> { co_return other.checkpoint().error().code(); }, cx)
+               .value();
   EXPECT_EQ(s.run(h.join(cx)).value(), ErrorCode::ForeignContext);
+}
+
+TEST_F(StepperTest, OnlyOneTaskMayWaitInAJoin) {
+  auto host = [](Cx me, Scope<> where) -> Task<ErrorCode> {
+    auto target = co_await where.spawn(me, sleep_for, Duration(2ms));
+    auto join = [&target](Cx inner) -> Task<> { co_await target.join(inner); };
+    auto first = co_await where.spawn_local(me, join);
+    co_await me.sleep(Duration(1ms));
+    Outcome<> second = co_await target.join(me).outcome();
+    first.abort();
+    Outcome<> gave_up = co_await first.join(me).outcome();
+    EXPECT_TRUE(gave_up.is_cancelled());
+    co_await target.join(me);
+    co_return second.error().code();
+  };
+  EXPECT_EQ(s.run(host(cx, scope)).value(), ErrorCode::AlreadyJoining);
+  EXPECT_EQ(s.now(), Time::zero() + 2ms);
 }
 
 TEST_F(StepperTest, SpawnLocalNeedsAStep) {
@@ -262,8 +282,8 @@ TEST_F(StepperTest, LanesAreCancelThenTimedByDeadlineThenReady) {
   auto timed2 = s.scope(later).spawn(s.cx(later), yields, 0).value();
   auto timed1 = s.scope(sooner).spawn(s.cx(sooner), yields, 0).value();
   slept.abort();
-  EXPECT_EQ(s.runnable(),
-            (std::vector{slept.task_id(), timed1.task_id(), timed2.task_id(), ready1.task_id(), ready2.task_id()}));
+  EXPECT_EQ(s.runnable(), (std::vector{slept.task_id(), timed1.task_id(), timed2.task_id(), ready1.task_id(),
+                                       ready2.task_id()}));
   s.run_until_idle();
 }
 
@@ -380,11 +400,13 @@ TEST_F(StepperTest, ACancelOfTheRootReachesTheDriversRegions) {
 
 TEST_F(StepperTest, FinalizersRunLastFirst) {
   auto log = make_log();
-  ASSERT_TRUE(scope.defer_sync([log] { log->push_back("first"); }).has_value());
-  ASSERT_TRUE(scope.defer_async([log](Cx me) -> Task<> {
+  auto first = [log] { log->push_back("first"); };
+  ASSERT_TRUE(scope.defer_sync(first).has_value());
+  auto second = [log](Cx me) -> Task<> {
     co_await me.sleep(Duration(1ms));
     log->push_back("second");
-  }).has_value());
+  };
+  ASSERT_TRUE(scope.defer_async(second).has_value());
   EXPECT_EQ(s.region(root)->finalizers, 2u);
   s.begin_close(root);
   EXPECT_EQ(s.region(root)->state, RegionState::Finalizing);
@@ -480,9 +502,7 @@ TEST_F(StepperTest, NothingIsDrivenFromInsideAStep) {
   auto inside = [&]() -> Task<std::string> {
     try {
       s.run_until_idle();
-    } catch (const std::logic_error& error) {
-      co_return error.what();
-    }
+    } catch (const std::logic_error& error) { co_return error.what(); }
     co_return "";
   };
   EXPECT_NE(s.run(inside()).value().find("inside a step"), std::string::npos);
@@ -550,14 +570,15 @@ TEST(StepperEnd, WhatIsLeftIsCancelledAndCleanedUp) {
     };
     ASSERT_TRUE(s.run(with_log(cx, s.scope(root), log, work)).is_ok());
     s.run_until_idle();
-    ASSERT_TRUE(s.scope(root).defer_sync([log] { log->push_back("finalizer"); }).has_value());
+    auto finalizer = [log] { log->push_back("finalizer"); };
+    ASSERT_TRUE(s.scope(root).defer_sync(finalizer).has_value());
   }
   EXPECT_EQ(*log, (std::vector<std::string>{"Shutdown", "cleaned up", "finalizer"}));
 }
 
 TEST(StepperEnd, HandlesAndContextsMayOutliveIt) {
   TaskHandle<int> ended, left;
-  Cx cx, task_cx;
+  Cx cx;
   RegionId root;
   {
     Stepper s;
@@ -565,10 +586,13 @@ TEST(StepperEnd, HandlesAndContextsMayOutliveIt) {
     cx = s.cx(root);
     ended = s.scope(root).spawn(cx, add_one, 1).value();
     s.run_until_idle();
-    left = s.scope(root).spawn(cx, [](Cx me) -> Task<int> {
-      co_await me.sleep(Duration(1h));
-      co_return 1;
-    }).value();
+    left = s.scope(root)
+               .spawn(cx,
+                      [](Cx me) -> Task<int> {
+                        co_await me.sleep(Duration(1h));
+                        co_return 1;
+                      })
+               .value();
   }
   EXPECT_TRUE(ended.is_finished());
   EXPECT_TRUE(left.is_finished());

@@ -77,11 +77,18 @@ class ForeignAwaiter {
   ForeignAwaiter(const ForeignAwaiter&) = delete;
   ForeignAwaiter& operator=(const ForeignAwaiter&) = delete;
 
-  bool await_ready() { return static_cast<bool>(inner_.await_ready()); }
+  bool await_ready() {
+    ready_ = static_cast<bool>(inner_.await_ready());
+    return ready_ && may_go_on();
+  }
 
   template <class P>
   bool await_suspend(std::coroutine_handle<P> self) {
     TaskRecord& task = *self.promise().task;
+    if (ready_) {
+      signal(task, Signal::Yield);
+      return true;
+    }
     begin_wait(task, foreign_wait, this, true);
     try {
       shim_ = Shim::for_wait(task);
@@ -110,6 +117,7 @@ class ForeignAwaiter {
  private:
   Inner inner_;
   Shim shim_;
+  bool ready_ = false;
 };
 
 }  // namespace quiesce::detail

@@ -89,12 +89,20 @@ void end_with_error(PromiseBase& leaf, Error error) noexcept;
 bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn = false) noexcept;
 /// The wait turned out to be over already: nothing sleeps.
 void abandon_wait(TaskRecord& task) noexcept;
+/// H4: an operation that is ready at once asks before it goes on. True: the step has had its awaits; the coroutine stays
+/// suspended, gives way, and is resumed where it stands.
+bool give_way(TaskRecord& task) noexcept;
+/// The same for `await_ready`, where no promise is at hand: false when the step has had its awaits. The awaiter then suspends with
+/// Signal::Yield.
+bool may_go_on() noexcept;
 inline void refuse(TaskRecord& task) noexcept { signal(task, Signal::Refused); }
 /// The current wait, for whoever is to claim it.
 inline Waiter waiter_of(TaskRecord& task) noexcept { return Waiter::of(task.index, task.word.load().epoch()); }
 
 /// Steps a coroutine task.
 StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept;
+/// Steps a task whose function gave an empty Task: it ends with Err(EmptyTask).
+StepEnd empty_step(TaskRecord& task, TaskWord before) noexcept;
 
 /// Destroys one frame; what a destructor threw, if one did.
 void destroy_frame(PromiseBase& frame) noexcept;

@@ -15,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "quiesce/capabilities.hpp"
@@ -104,6 +105,14 @@ class Kernel {
   /// Undoes admit_task before publish: no count, list or handle remembers it (S1).
   void abandon_task(TaskRecord& task) noexcept;
   void publish(TaskRecord& task) noexcept;
+  /// A cancel point of the task, for the metrics: time since the one before. Nothing without a provider.
+  void note_checkpoint(TaskRecord& task) noexcept {
+    if (metrics() != nullptr) report_checkpoint(task, true);
+  }
+  /// A wait that was a cancel point has ended: the time until the next one runs from here.
+  void restart_checkpoint(TaskRecord& task) noexcept {
+    if (metrics() != nullptr) report_checkpoint(task, false);
+  }
   /// One step of a Queued task, with everything around it: current task, budgets, yields.
   StepEnd run_step(TaskRecord& task) noexcept;
   /// The outcome is in the record and the frame is gone.
@@ -175,7 +184,7 @@ class Kernel {
   void set_accepting(bool yes) noexcept { accepting_.store(yes, std::memory_order_seq_cst); }
   bool accepting() const noexcept { return accepting_.load(std::memory_order_seq_cst); }
   /// With panic isolation switched off (P4): the first exception, for block_on to rethrow.
-  std::exception_ptr take_unisolated() noexcept;
+  std::exception_ptr take_unisolated(RegionRef root = {}) noexcept;  // no root: any
 
   Kernel* free_next = nullptr;
 
@@ -188,6 +197,7 @@ class Kernel {
   RegionRecord* close_region(RegionRecord& region) noexcept;
   void settle(RegionRecord* region) noexcept;
   void note_completion(RegionRecord& region, TaskRecord& task, OutcomeKind kind, bool requested, bool seen) noexcept;
+  void report_checkpoint(TaskRecord& task, bool reached) noexcept;
   void watch_deadline(RegionRecord& region) noexcept;
   void report_close(const RegionRecord& region, bool has_own_deadline) noexcept;
   void ask_policy(RegionRecord& region, ReportedFailure reported) noexcept;
@@ -206,7 +216,8 @@ class Kernel {
   CapabilityBlock* default_capabilities_ = nullptr;
   mutable std::mutex mutex_;  // capability blocks, roots, unisolated
   std::vector<RegionRef> roots_;
-  std::exception_ptr unisolated_;
+  std::vector<std::pair<RegionRef, std::exception_ptr>> unisolated_;  // by root
+  void note_unisolated(RegionRecord& region, std::exception_ptr exception) noexcept;
   std::atomic<bool> accepting_{true};
   std::atomic<std::uint32_t> root_ordinal_{0};
   struct alignas(64) CountShard {

@@ -212,13 +212,14 @@ class TaskWordCell {
     return {old, next.has_value()};
   }
 
+  /// One that is refused is an acquiring load: a join that comes after the end is refused its announcement and reads the result.
   template <class Transition>
   TaskStep apply(Transition transition) {
-    std::uint64_t old = bits_.load(std::memory_order_relaxed);
+    std::uint64_t old = bits_.load(std::memory_order_acquire);
     for (;;) {
       task_word::Next next = transition(TaskWord{old});
       if (!next) return {TaskWord{old}, false};
-      if (bits_.compare_exchange_weak(old, next->bits, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+      if (bits_.compare_exchange_weak(old, next->bits, std::memory_order_acq_rel, std::memory_order_acquire)) {
         return {TaskWord{old}, true};
       }
     }

@@ -302,7 +302,9 @@ Task<T> hedge_tasks(ScopeCore scope, CxCore cx, Duration delay, std::expected<Ta
     co_await std::move(stands);
   }
   auto race = race_value<T, E>(scope, cx, handle_list(std::move(primary), std::move(*backup)));
-  co_return co_await std::move(race);
+  Outcome<T> outcome = co_await std::move(race).outcome();
+  FinishWith<T, Error> finish(std::move(outcome));
+  co_await std::move(finish);
 }
 
 }  // namespace detail

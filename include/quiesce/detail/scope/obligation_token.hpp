@@ -52,14 +52,26 @@ class TokenMove {
   std::size_t count_ = 0;
 };
 
-/// The same for whichever of the arguments are tokens.
+/// Nothing to move: most spawns.
+struct NoTokenMove {
+  explicit NoTokenMove(TaskRecord&) {}
+  void keep() noexcept {}
+};
+template <class... Args>
+using TokenMoveOf = std::conditional_t<(HoldsObligation<Args> || ...), TokenMove, NoTokenMove>;
+
+/// Moves whichever of the arguments are tokens.
+template <class... Args>
+std::optional<RegionError> move_tokens(NoTokenMove&, Args&...) {
+  return std::nullopt;
+}
 template <class... Args>
 std::optional<RegionError> move_tokens(TokenMove& move, Args&... args) {
   static_assert((std::size_t{0} + ... + (HoldsObligation<Args> ? 1 : 0)) <= TokenMove::tokens_max,
                 "quiesce: at most eight obligations can be passed to one task: move the others with Obligation::move_to");
   std::optional<RegionError> refused;
   auto one = [&](auto& argument) {
-    if constexpr (HoldsObligation<decltype(argument)> && !std::is_const_v<std::remove_reference_t<decltype(argument)>>) {
+    if constexpr (HoldsObligation<decltype(argument)>) {
       if (!refused) refused = move.add(argument);
     }
   };
