@@ -3,9 +3,9 @@
 #include <benchmark/benchmark.h>
 #include <quiesce/quiesce.hpp>
 
+#include <unistd.h>
 #include <cstdio>
 #include <cstdlib>
-#include <unistd.h>
 
 namespace q = quiesce;
 using namespace std::chrono_literals;
@@ -26,7 +26,8 @@ void spawn_join(benchmark::State& state) {
   q::Runtime rt = q::Runtime::builder().workers(static_cast<std::uint32_t>(state.range(0))).build();
   constexpr std::int64_t batch = 100'000;
   for (auto _ : state) {
-    auto outcome = rt.block_on([](q::Cx cx, q::Scope<>& scope) -> q::Task<> { co_await spawn_and_join(cx, scope, batch); });
+    auto outcome = rt.block_on(
+        [](q::Cx cx, q::Scope<>& scope) -> q::Task<> { co_await spawn_and_join(cx, scope, batch); });
     if (!outcome.is_ok()) state.SkipWithError("spawn and join failed");
   }
   state.SetItemsProcessed(state.iterations() * batch);
@@ -85,7 +86,8 @@ void soak(benchmark::State& state) {
   for (auto _ : state) {
     q::Runtime rt = q::Runtime::builder().workers(2).build();
     auto run = [&rt](std::int64_t times) {
-      auto outcome = rt.block_on([times](q::Cx cx, q::Scope<>& scope) -> q::Task<> { co_await spawn_and_join(cx, scope, times); });
+      auto outcome = rt.block_on(
+          [times](q::Cx cx, q::Scope<>& scope) -> q::Task<> { co_await spawn_and_join(cx, scope, times); });
       if (!outcome.is_ok()) std::abort();
     };
     run(first);

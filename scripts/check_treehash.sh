@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Compares treehash with sha256sum: on a small tree of odd names and odd files made here, and on the directories given.
+# Compares treehash with sha256sum: on a small tree of odd names and odd files made here, and on the directories given; and checks
+# how it stops.
 # Usage: check_treehash.sh TREEHASH [DIR…]
 set -euo pipefail
+here="$(dirname "$(realpath "${BASH_SOURCE[0]}")")"
 treehash="$(realpath "$1")"
 shift
 export LC_ALL=C
@@ -103,7 +105,13 @@ hash nonzero no-such-directory
 as_user=()
 told="odd names and files equal sha256sum"
 
-# 4. Real input, with the times of both.
+# 4. Whatever stops it before its end, it stops soon and leaves nothing running.
+mkdir stops
+"$here/check_treehash_stops.py" "$treehash" "$work/stops"
+rm -r stops
+told+="; stops when told to"
+
+# 5. Real input, with the times of both.
 for dir in "$@"; do
   if [[ -z "${big_done:-}" ]]; then
     mkdir -p big && truncate -s 4G big/four-gib

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks how treehash stops before its end: Ctrl-C once and twice on a terminal, a deadline, the first failure.
 
-Usage: check_treehash_stops.py TREEHASH WORK     WORK: an empty directory, for files of a TiB that take no space
+Usage: check_treehash_stops.py TREEHASH WORK     WORK: a directory for files of a TiB, which take no space
 Each run has hours of work before it, so that one that ends was stopped; one that is not stopped ends in a timeout, a failure.
 """
 import os
@@ -103,7 +103,12 @@ def check_ctrl_c_twice(treehash, tree):
 
 
 def check_piped(arguments, status, told):
-    run = subprocess.run(arguments, capture_output=True, timeout=LIMIT_S)
+    try:
+        run = subprocess.run(arguments, capture_output=True, timeout=LIMIT_S)
+    except subprocess.TimeoutExpired as late:
+        fail(f"{arguments[1:]}: was not stopped", late.stderr or b"")
+    if b"\r" in run.stderr:
+        fail(f"{arguments[1:]}: draws progress into a pipe", run.stderr)
     if run.returncode != status:
         fail(f"{arguments[1:]}: ended with {run.returncode}", run.stderr)
     for pattern in (told, ENDED):
@@ -117,8 +122,13 @@ def main():
     check_ctrl_c_once(treehash, tree)
     check_ctrl_c_twice(treehash, tree)
     check_piped([treehash, "--deadline", "0.2", tree], 124, rb"stopped by the deadline; 0 hashed")
-    missing = os.path.join(work, "missing")
-    check_piped([treehash, "--fail-fast", missing, tree], 1, rb"stopped at the first failure: .*missing: No such file")
+    secret = os.path.join(tree, "a", "secret")
+    with open(secret, "wb"):
+        os.chmod(secret, 0)
+    as_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    # A thread for each file of its directory: the failure must stop the others.
+    check_piped(as_user + [treehash, "--fail-fast", "--jobs", "4", os.path.dirname(secret)], 1,
+                rb"stopped at the first failure: .*a/secret: Permission denied; 0 hashed")
 
 
 main()

@@ -12,7 +12,7 @@
 namespace treehash {
 
 /// Keeps SIGINT and SIGTERM from the calling thread, and from those that it starts. To be made before any other thread is;
-/// while it lives only an InterruptWatch sees the signals. Afterwards they end the program as usual.
+/// while it lives only an InterruptWatch sees the signals. Afterwards they end the program.
 class InterruptMask {
  public:
   InterruptMask();

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -26,24 +27,24 @@ constexpr std::uint32_t workers = 2;
 Status run_program(Options options) {
   const auto started = std::chrono::steady_clock::now();
   auto run = std::make_shared<RunState>(std::move(options));
+  std::optional<InterruptMask> mask(std::in_place);
+  quiesce::Runtime runtime = quiesce::Runtime::builder()
+                                 .workers(workers)
+                                 .blocking_threads(0, run->options.jobs)
+                                 .name("treehash")
+                                 .build();
   quiesce::Outcome<> ended;
-  bool all_ended = false;
   {
-    InterruptMask mask;
-    quiesce::Runtime runtime = quiesce::Runtime::builder()
-                                   .workers(workers)
-                                   .blocking_threads(0, run->options.jobs)
-                                   .name("treehash")
-                                   .build();
-    {
-      InterruptWatch watch(runtime, run);
-      ended = hash_trees(runtime, run);
-    }
-    all_ended = print_summary(*run, ended, runtime, std::chrono::steady_clock::now() - started);
+    InterruptWatch watch(runtime, run);
+    ended = hash_trees(runtime, run);
   }
+  mask.reset();  // nothing is left to be cancelled: from here on a signal just ends the program
+  const auto taken = std::chrono::steady_clock::now() - started;
+
   // Whatever stopped it, the sums that are there are right.
   const Status status = status_of(*run, ended);
   const bool printed = print_sums(run->take_files(), status == Status::AllHashed, run->console);
+  const bool all_ended = print_summary(*run, ended, runtime, taken);
   return (printed && all_ended) || status != Status::AllHashed ? status : Status::SomeUnread;
 }
 

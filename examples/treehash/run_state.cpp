@@ -16,6 +16,7 @@ RunState::RunState(Options asked) : options(std::move(asked)), walk_permits_(wal
 
 void RunState::add(std::vector<HashedFile> files) {
   std::scoped_lock hold(mutex_);
+  hashed_.fetch_add(files.size());
   files_.insert(files_.end(), std::move_iterator(files.begin()), std::move_iterator(files.end()));
 }
 
@@ -24,11 +25,6 @@ quiesce::Error RunState::trouble(std::string_view path, std::string_view reason)
   std::string text = fmt::format("{}: {}", printable(path), reason);
   console.say("treehash: " + text);
   return quiesce::Error(quiesce::ErrorCode::Io, std::move(text));
-}
-
-std::uint64_t RunState::hashed() const {
-  std::scoped_lock hold(mutex_);
-  return files_.size();
 }
 
 std::vector<HashedFile> RunState::take_files() {

@@ -46,16 +46,16 @@ class RunState {
   /// Tells that `path` could not be read. Gives the error with which a run that fails fast ends.
   quiesce::Error trouble(std::string_view path, std::string_view reason);
 
-  std::uint64_t hashed() const;
+  std::uint64_t hashed() const noexcept { return hashed_.load(); }
   std::uint64_t troubles() const noexcept { return troubles_.load(); }
   /// All files that were added.
   std::vector<HashedFile> take_files();
 
  private:
   friend class WalkPermit;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::vector<HashedFile> files_;
-  std::atomic<std::uint64_t> troubles_ = 0;
+  std::atomic<std::uint64_t> hashed_ = 0, troubles_ = 0;
   std::atomic<std::int64_t> walk_permits_;
 };
 

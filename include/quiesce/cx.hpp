@@ -222,14 +222,15 @@ class BasicCx {
   explicit BasicCx(detail::CxCore core) : core_(core) {}
   /// Narrowing is implicit; widening does not compile.
   template <class Wider>
-    requires(Wider::bits != Caps::bits)
-  BasicCx(const BasicCx<Wider>& wider) : core_(wider.core()) {
-    static_assert(detail::Holds<Wider::bits, Caps::bits>, "quiesce: a context cannot be widened: it would gain capabilities that it was not given");
+  requires(Wider::bits != Caps::bits) BasicCx(const BasicCx<Wider>& wider) : core_(wider.core()) {
+    static_assert(detail::Holds<Wider::bits, Caps::bits>,
+                  "quiesce: a context cannot be widened: it would gain capabilities that it was not given");
   }
   /// The same context with fewer capabilities.
   template <class Narrower>
   BasicCx<Narrower> restrict() const {
-    static_assert(detail::Holds<Caps::bits, Narrower::bits>, "quiesce: a context cannot be widened: it would gain capabilities that it was not given");
+    static_assert(detail::Holds<Caps::bits, Narrower::bits>,
+                  "quiesce: a context cannot be widened: it would gain capabilities that it was not given");
     return BasicCx<Narrower>(core_);
   }
 
@@ -253,7 +254,9 @@ class BasicCx {
 
   // ---- cancellation ----
   /// A request has reached the task, whether masked or not. Not a checkpoint.
-  bool is_cancel_requested() const { return detail::readable(core_, "is_cancel_requested").word.load().requested(); }
+  bool is_cancel_requested() const {
+    return detail::readable(core_, "is_cancel_requested").word.load().requested();
+  }
   std::optional<CancelReason> cancel_reason() const { return detail::cx_cancel_reason(core_); }
   /// A cancel point without waiting: Cancelled(reason) when a request is there and no mask holds it off, and from then on
   /// every time (C7). Test the outcome, or `co_await` it to end the coroutine with it. Never blocks; some nanoseconds.
@@ -268,45 +271,56 @@ class BasicCx {
   /// A cancel point: a request ends it early and leaves no timer behind. Never returns early otherwise; late by a tick of
   /// the timer wheel (about 1 ms) and the scheduling delay.
   Sleep sleep(Duration duration) const {
-    static_assert(detail::Holds<Caps::bits, cap::Time::bits>, "quiesce: this context lacks the capability Time (cap::Time), which sleep needs");
+    static_assert(detail::Holds<Caps::bits, cap::Time::bits>,
+                  "quiesce: this context lacks the capability Time (cap::Time), which sleep needs");
     return Sleep(core_, detail::cx_now(core_) + duration);
   }
   Sleep sleep_until(Time time) const {
-    static_assert(detail::Holds<Caps::bits, cap::Time::bits>, "quiesce: this context lacks the capability Time (cap::Time), which sleep_until needs");
+    static_assert(detail::Holds<Caps::bits, cap::Time::bits>,
+                  "quiesce: this context lacks the capability Time (cap::Time), which sleep_until needs");
     return Sleep(core_, time);
   }
 
   // ---- entropy: split by logical id, so the same in every run with the same seed ----
   std::uint64_t random_u64() const {
-    static_assert(detail::Holds<Caps::bits, cap::Random::bits>, "quiesce: this context lacks the capability Random (cap::Random), which random_u64 needs");
+    static_assert(detail::Holds<Caps::bits, cap::Random::bits>,
+                  "quiesce: this context lacks the capability Random (cap::Random), which random_u64 needs");
     return detail::cx_random(core_);
   }
   /// Uniform in [0, n); n must not be 0.
   std::uint64_t random_index(std::uint64_t n) const {
-    static_assert(detail::Holds<Caps::bits, cap::Random::bits>, "quiesce: this context lacks the capability Random (cap::Random), which random_index needs");
+    static_assert(detail::Holds<Caps::bits, cap::Random::bits>,
+                  "quiesce: this context lacks the capability Random (cap::Random), which random_index needs");
     return detail::cx_random_index(core_, n);
   }
 
   // ---- tracing: to the runtime's log sink, with the task's path ----
   void trace(std::string_view message) const { detail::cx_trace(core_, message, {}); }
   void trace(std::string_view name, std::string_view value) const { detail::cx_trace(core_, name, value); }
-  void trace(std::string_view name, std::int64_t value) const { detail::cx_trace(core_, name, std::to_string(value)); }
+  void trace(std::string_view name, std::int64_t value) const {
+    detail::cx_trace(core_, name, std::to_string(value));
+  }
 
   // ---- capabilities: null when the context was not given one ----
   std::shared_ptr<Registry> registry() const {
-    static_assert(detail::Holds<Caps::bits, cap::Registry::bits>, "quiesce: this context lacks the capability Registry (cap::Registry), which registry needs");
+    static_assert(detail::Holds<Caps::bits, cap::Registry::bits>,
+                  "quiesce: this context lacks the capability Registry (cap::Registry), which registry needs");
     return detail::cx_registry(core_);
   }
   std::shared_ptr<Remote> remote() const {
-    static_assert(detail::Holds<Caps::bits, cap::Remote::bits>, "quiesce: this context lacks the capability Remote (cap::Remote), which remote needs");
+    static_assert(detail::Holds<Caps::bits, cap::Remote::bits>,
+                  "quiesce: this context lacks the capability Remote (cap::Remote), which remote needs");
     return detail::cx_remote(core_);
   }
   std::shared_ptr<Io> io() const {
-    static_assert(detail::Holds<Caps::bits, cap::Io::bits>, "quiesce: this context lacks the capability Io (cap::Io), which io needs");
+    static_assert(detail::Holds<Caps::bits, cap::Io::bits>,
+                  "quiesce: this context lacks the capability Io (cap::Io), which io needs");
     return detail::cx_io(core_);
   }
   std::shared_ptr<BlockingPoolHandle> blocking_pool() const {
-    static_assert(detail::Holds<Caps::bits, cap::Blocking::bits>, "quiesce: this context lacks the capability Blocking (cap::Blocking), which blocking_pool needs");
+    static_assert(
+        detail::Holds<Caps::bits, cap::Blocking::bits>,
+        "quiesce: this context lacks the capability Blocking (cap::Blocking), which blocking_pool needs");
     return detail::cx_blocking_pool(core_);
   }
   std::shared_ptr<Pressure> pressure() const { return detail::cx_pressure(core_); }
@@ -316,7 +330,9 @@ class BasicCx {
   bool has_timer() const { return Caps::bits & cap::Time::bits ? detail::cx_has_timer(core_) : false; }
 
   const detail::CxCore& core() const noexcept { return core_; }
-  friend bool operator==(const BasicCx& a, const BasicCx& b) { return a.core_.task == b.core_.task && a.core_.generation == b.core_.generation; }
+  friend bool operator==(const BasicCx& a, const BasicCx& b) {
+    return a.core_.task == b.core_.task && a.core_.generation == b.core_.generation;
+  }
 
  private:
   detail::CxCore core_;

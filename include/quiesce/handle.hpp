@@ -31,7 +31,7 @@ struct JoinWait {
   CxCore cx;
   TaskRecord* target;
   bool observed;
-  std::optional<Outcome<>> refused = {};   // why nothing was consumed: misuse, or the wait was cancelled
+  std::optional<Outcome<>> refused = {};  // why nothing was consumed: misuse, or the wait was cancelled
   bool (*settle)(JoinWait&, TaskRecord& joiner) noexcept = nullptr;  // true: the joiner's coroutine has ended
 
   JoinWait(CxCore context, TaskRecord* joined, bool observe) : cx(context), target(joined), observed(observe) {}
@@ -56,7 +56,9 @@ struct JoinAwaiter : JoinWait {
   template <class U, class F>
   bool await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept {
     if constexpr (!Observed) {
-      static_assert(ErrorConvertible<E, F>, "quiesce: co_await of a join needs this coroutine's E to be constructible from the task's E");
+      static_assert(
+          ErrorConvertible<E, F>,
+          "quiesce: co_await of a join needs this coroutine's E to be constructible from the task's E");
     }
     settle = [](JoinWait& wait, TaskRecord& joiner) noexcept {
       auto& mine = static_cast<JoinAwaiter&>(wait);
@@ -87,7 +89,8 @@ struct JoinAwaiter : JoinWait {
     if constexpr (HoldsObligation<T>) {
       Outcome<T, E>* result = refused ? nullptr : &RecordResult<T, E>::get(*target);
       if (result != nullptr && result->is_ok()) {
-        if (auto refusal = receive_token(result->value(), joiner)) refused = Outcome<>::err(Error(*refusal));  // it stays where it is
+        if (auto refusal = receive_token(result->value(), joiner))
+          refused = Outcome<>::err(Error(*refusal));  // it stays where it is
       }
     }
     if (refused) {

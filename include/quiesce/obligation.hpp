@@ -36,21 +36,25 @@ class [[nodiscard]] Obligation : public detail::ObligationToken {
  public:
   /// In the ledger of the scope's region, held by the task of `cx`, which must be the calling one.
   template <class Caps, class P>
-  static std::expected<Obligation, RegionError> reserve(const BasicCx<Caps>& cx, const Scope<P>& scope, ObligationKind kind,
-                                                        std::source_location where = std::source_location::current()) {
+  static std::expected<Obligation, RegionError> reserve(
+      const BasicCx<Caps>& cx, const Scope<P>& scope, ObligationKind kind,
+      std::source_location where = std::source_location::current()) {
     return reserve_in(scope.core(), cx.core(), kind, where);
   }
   /// In the ledger of the task's own region.
   template <class Caps>
-  static std::expected<Obligation, RegionError> reserve(const BasicCx<Caps>& cx, ObligationKind kind,
-                                                        std::source_location where = std::source_location::current()) {
+  static std::expected<Obligation, RegionError> reserve(
+      const BasicCx<Caps>& cx, ObligationKind kind,
+      std::source_location where = std::source_location::current()) {
     return reserve_in(std::nullopt, cx.core(), kind, where);
   }
 
-  Obligation(Obligation&& other) noexcept : detail::ObligationToken(std::exchange(static_cast<detail::ObligationToken&>(other), {})) {}
+  Obligation(Obligation&& other) noexcept
+      : detail::ObligationToken(std::exchange(static_cast<detail::ObligationToken&>(other), {})) {}
   Obligation& operator=(Obligation&& other) noexcept {
     Obligation gone(std::move(*this));
-    static_cast<detail::ObligationToken&>(*this) = std::exchange(static_cast<detail::ObligationToken&>(other), {});
+    static_cast<detail::ObligationToken&>(*this) =
+        std::exchange(static_cast<detail::ObligationToken&>(other), {});
     return *this;
   }
   ~Obligation() {
@@ -74,8 +78,9 @@ class [[nodiscard]] Obligation : public detail::ObligationToken {
  private:
   explicit Obligation(const detail::ObligationToken& token) : detail::ObligationToken(token) {}
 
-  static std::expected<Obligation, RegionError> reserve_in(const std::optional<detail::ScopeCore>& scope, detail::CxCore cx,
-                                                           ObligationKind kind, std::source_location where);
+  static std::expected<Obligation, RegionError> reserve_in(const std::optional<detail::ScopeCore>& scope,
+                                                           detail::CxCore cx, ObligationKind kind,
+                                                           std::source_location where);
   std::expected<void, RegionError> resolve(ObligationState how) noexcept;
   std::expected<void, RegionError> move(detail::ScopeCore scope, detail::CxCore cx);
   void drop() noexcept;

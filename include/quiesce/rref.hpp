@@ -34,11 +34,7 @@ class RRef {
     return std::ref(static_cast<detail::HeapValue<std::remove_const_t<T>>*>(*node)->value);
   }
   /// The same value, read only.
-  operator RRef<const T>() const
-    requires(!std::is_const_v<T>)
-  {
-    return RRef<const T>(slot_);
-  }
+  operator RRef<const T>() const requires(!std::is_const_v<T>) { return RRef<const T>(slot_); }
   RegionId region_id() const noexcept { return slot_.region; }
 
  private:

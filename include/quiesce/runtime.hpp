@@ -37,21 +37,22 @@ struct BlockOn;
 
 /// What a worker has done since the start.
 struct WorkerStats {
-  std::uint64_t dispatched = 0, cancel = 0, timed = 0, lifo = 0, ready = 0, local = 0, injected = 0, stolen = 0, parked = 0;
+  std::uint64_t dispatched = 0, cancel = 0, timed = 0, lifo = 0, ready = 0, local = 0, injected = 0, stolen = 0,
+                parked = 0;
   /// H2: at most the cancel streak limit, whatever happened.
   std::uint64_t cancel_streak_max = 0, preferred_streak_max = 0;
 };
 
 struct RuntimeStats {
-  std::uint64_t tasks_spawned = 0, tasks_completed = 0, regions_opened = 0, regions_closed = 0, panics_isolated = 0, escalated = 0,
-                leaked_obligations = 0;
+  std::uint64_t tasks_spawned = 0, tasks_completed = 0, regions_opened = 0, regions_closed = 0,
+                panics_isolated = 0, escalated = 0, leaked_obligations = 0;
   std::size_t blocking_threads = 0, blocking_queued = 0;
   std::vector<WorkerStats> workers;
 };
 
 /// What `shutdown` saw: per stage, the tasks that had not ended when the stage did.
 struct ShutdownReport {
-  bool drained = true;             // nothing is left
+  bool drained = true;  // nothing is left
   std::size_t regions_at_start = 0;
   std::vector<TaskSnapshot> after_soft, after_cancel, after_escalation;
   std::string text() const;
@@ -72,7 +73,8 @@ class Runtime {
   }
   template <class P = FailFast, class Body>
   auto block_on_with(const RegionOptions& options, Body&& body)
-      -> Outcome<typename detail::body_check<Body, Cx, Scope<P>>::value_type, typename detail::body_check<Body, Cx, Scope<P>>::error_type>;
+      -> Outcome<typename detail::body_check<Body, Cx, Scope<P>>::value_type,
+                 typename detail::body_check<Body, Cx, Scope<P>>::error_type>;
 
   /// Three stages. Soft: new roots and spawns are refused and tasks may see cx.is_shutting_down(), for at most `grace`. Then
   /// everything left is cancelled (Shutdown) and has the clean-up budget of that rank to drain. Then it is escalated (C10) and
@@ -155,7 +157,8 @@ class RootRun {
 
 template <class P, class Body>
 auto Runtime::block_on_with(const RegionOptions& options, Body&& body)
-    -> Outcome<typename detail::body_check<Body, Cx, Scope<P>>::value_type, typename detail::body_check<Body, Cx, Scope<P>>::error_type> {
+    -> Outcome<typename detail::body_check<Body, Cx, Scope<P>>::value_type,
+               typename detail::body_check<Body, Cx, Scope<P>>::error_type> {
   using Check = detail::body_check<Body, Cx, Scope<P>>;
   using T = typename Check::value_type;
   using E = typename Check::error_type;

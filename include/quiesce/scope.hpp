@@ -56,7 +56,8 @@ Task<T, E> make_task(F&& function, CxType cx, Args&&... args) {
   if constexpr (std::is_pointer_v<Function> || std::is_empty_v<Function>) {
     return function(cx, receive_argument(std::forward<Args>(args))...);
   } else {
-    return keep_callable<T, E, Function, CxType, std::decay_t<Args>...>(std::forward<F>(function), cx, std::forward<Args>(args)...);
+    return keep_callable<T, E, Function, CxType, std::decay_t<Args>...>(std::forward<F>(function), cx,
+                                                                        std::forward<Args>(args)...);
   }
 }
 
@@ -84,7 +85,8 @@ template <class P = FailFast>
 class Scope {
   template <class Check>
   using Spawned = typename detail::SpawnedOf<Check>::type;
-  static_assert(Policy<P>, "quiesce: Scope<P>: P must be a policy (quiesce/policy.hpp), such as FailFast or CollectAll");
+  static_assert(Policy<P>,
+                "quiesce: Scope<P>: P must be a policy (quiesce/policy.hpp), such as FailFast or CollectAll");
 
  public:
   using policy = P;
@@ -99,32 +101,42 @@ class Scope {
   void close() const noexcept { detail::scope_close(core_); }
 
   template <class Caps, class F, class... Args>
-  auto spawn(const BasicCx<Caps>& cx, F&& f, Args&&... args) const -> Spawned<detail::spawn_check<F, BasicCx<Caps>, Args...>> {
-    static_assert(detail::Holds<Caps::bits, cap::Spawn::bits>, "quiesce: this context lacks the capability Spawn (cap::Spawn), which spawn needs");
+  auto spawn(const BasicCx<Caps>& cx, F&& f, Args&&... args) const
+      -> Spawned<detail::spawn_check<F, BasicCx<Caps>, Args...>> {
+    static_assert(detail::Holds<Caps::bits, cap::Spawn::bits>,
+                  "quiesce: this context lacks the capability Spawn (cap::Spawn), which spawn needs");
     using Check = detail::spawn_check<F, BasicCx<Caps>, Args...>;
-    return start_task<typename Check::value_type, typename Check::error_type>(detail::TaskTier::Task, cx, std::forward<F>(f), std::forward<Args>(args)...);
+    return start_task<typename Check::value_type, typename Check::error_type>(
+        detail::TaskTier::Task, cx, std::forward<F>(f), std::forward<Args>(args)...);
   }
   template <class Caps, class F, class... Args>
-  auto spawn_task(const BasicCx<Caps>& cx, F&& f, Args&&... args) const -> Spawned<detail::spawn_check<F, BasicCx<Caps>, Args...>> {
+  auto spawn_task(const BasicCx<Caps>& cx, F&& f, Args&&... args) const
+      -> Spawned<detail::spawn_check<F, BasicCx<Caps>, Args...>> {
     return spawn(cx, std::forward<F>(f), std::forward<Args>(args)...);
   }
   template <class Caps, class F, class... Args>
-  auto spawn_local(const BasicCx<Caps>& cx, F&& f, Args&&... args) const -> Spawned<detail::local_spawn_check<F, BasicCx<Caps>, Args...>> {
-    static_assert(detail::Holds<Caps::bits, cap::Spawn::bits>, "quiesce: this context lacks the capability Spawn (cap::Spawn), which spawn_local needs");
+  auto spawn_local(const BasicCx<Caps>& cx, F&& f, Args&&... args) const
+      -> Spawned<detail::local_spawn_check<F, BasicCx<Caps>, Args...>> {
+    static_assert(detail::Holds<Caps::bits, cap::Spawn::bits>,
+                  "quiesce: this context lacks the capability Spawn (cap::Spawn), which spawn_local needs");
     using Check = detail::local_spawn_check<F, BasicCx<Caps>, Args...>;
-    return start_task<typename Check::value_type, typename Check::error_type>(detail::TaskTier::Local, cx, std::forward<F>(f), std::forward<Args>(args)...);
+    return start_task<typename Check::value_type, typename Check::error_type>(
+        detail::TaskTier::Local, cx, std::forward<F>(f), std::forward<Args>(args)...);
   }
   template <class Caps, class F, class... Args>
   auto launch(const BasicCx<Caps>& cx, F&& f, Args&&... args) const
       -> std::expected<std::enable_if_t<detail::spawn_check<F, BasicCx<Caps>, Args...>::done>, SpawnError> {
-    static_assert(detail::Holds<Caps::bits, cap::Spawn::bits>, "quiesce: this context lacks the capability Spawn (cap::Spawn), which launch needs");
+    static_assert(detail::Holds<Caps::bits, cap::Spawn::bits>,
+                  "quiesce: this context lacks the capability Spawn (cap::Spawn), which launch needs");
     using Check = detail::spawn_check<F, BasicCx<Caps>, Args...>;
-    auto admitted = detail::begin_spawn(core_, cx.core(), detail::TaskTier::Task, &detail::PolicyOpsOf<P>::ops, false);
+    auto admitted =
+        detail::begin_spawn(core_, cx.core(), detail::TaskTier::Task, &detail::PolicyOpsOf<P>::ops, false);
     if (!admitted) return std::unexpected(std::move(admitted).error());
     detail::PendingSpawn pending(*admitted);
     detail::TokenMoveOf<Args...> tokens(pending.record());
     if (auto refused = detail::move_tokens(tokens, args...)) return std::unexpected(SpawnError(*refused));
-    install<typename Check::value_type, typename Check::error_type, Caps>(pending, std::forward<F>(f), std::forward<Args>(args)...);
+    install<typename Check::value_type, typename Check::error_type, Caps>(pending, std::forward<F>(f),
+                                                                          std::forward<Args>(args)...);
     tokens.keep();
     pending.publish();
     return {};
@@ -132,18 +144,24 @@ class Scope {
   /// `f` runs to its end on a thread of the pool: it is not interrupted, but may ask its Cx. A request that comes before it has
   /// started ends the task Cancelled without running it.
   template <class Caps, class F, class... Args>
-  auto spawn_blocking(const BasicCx<Caps>& cx, F&& f, Args&&... args) const -> Spawned<detail::blocking_check<F, BasicCx<Caps>, Args...>> {
-    static_assert(detail::Holds<Caps::bits, cap::Blocking::bits>, "quiesce: this context lacks the capability Blocking (cap::Blocking), which spawn_blocking needs");
+  auto spawn_blocking(const BasicCx<Caps>& cx, F&& f, Args&&... args) const
+      -> Spawned<detail::blocking_check<F, BasicCx<Caps>, Args...>> {
+    static_assert(
+        detail::Holds<Caps::bits, cap::Blocking::bits>,
+        "quiesce: this context lacks the capability Blocking (cap::Blocking), which spawn_blocking needs");
     using Check = detail::blocking_check<F, BasicCx<Caps>, Args...>;
     using T = typename Check::value_type;
     using Result = std::expected<TaskHandle<T, Error>, SpawnError>;
-    auto admitted = detail::begin_spawn(core_, cx.core(), detail::TaskTier::Blocking, &detail::PolicyOpsOf<P>::ops, true);
+    auto admitted =
+        detail::begin_spawn(core_, cx.core(), detail::TaskTier::Blocking, &detail::PolicyOpsOf<P>::ops, true);
     if (!admitted) return Result(std::unexpected(std::move(admitted).error()));
     detail::PendingSpawn pending(*admitted);
     detail::TokenMoveOf<Args...> tokens(pending.record());
-    if (auto refused = detail::move_tokens(tokens, args...)) return Result(std::unexpected(SpawnError(*refused)));
+    if (auto refused = detail::move_tokens(tokens, args...))
+      return Result(std::unexpected(SpawnError(*refused)));
     using Call = detail::BlockingCall<T, std::decay_t<F>, BasicCx<Caps>, std::decay_t<Args>...>;
-    auto call = std::make_unique<Call>(pending.record(), BasicCx<Caps>(pending.cx()), std::forward<F>(f), std::forward<Args>(args)...);
+    auto call = std::make_unique<Call>(pending.record(), BasicCx<Caps>(pending.cx()), std::forward<F>(f),
+                                       std::forward<Args>(args)...);
     tokens.keep();
     TaskHandle<T, Error> handle(pending.release());
     detail::TaskRecord& record = *handle.detail_record();
@@ -173,18 +191,22 @@ class Scope {
   template <class F>
   std::expected<void, RegionError> defer_sync(F&& f) const {
     static_assert(detail::SurvivesAwait<F>, QUIESCE_DETAIL_MISCOMPILED_CLOSURE);
-    return detail::scope_defer(core_, std::make_unique<detail::SyncFinalizer<std::decay_t<F>>>(std::forward<F>(f)));
+    return detail::scope_defer(core_,
+                               std::make_unique<detail::SyncFinalizer<std::decay_t<F>>>(std::forward<F>(f)));
   }
   /// The same with a coroutine Task<>(Cx), under a bounded budget (F2).
   template <class F>
   std::expected<void, RegionError> defer_async(F&& f) const {
     static_assert(detail::SurvivesAwait<F>, QUIESCE_DETAIL_MISCOMPILED_CLOSURE);
-    return detail::scope_defer(core_, std::make_unique<detail::AsyncFinalizer<std::decay_t<F>>>(std::forward<F>(f)));
+    return detail::scope_defer(core_,
+                               std::make_unique<detail::AsyncFinalizer<std::decay_t<F>>>(std::forward<F>(f)));
   }
   /// A value that lives until the region's last finalizer has run (R9).
   template <class T, class... Args>
   std::expected<RRef<T>, RegionError> heap_alloc(Args&&... args) const {
-    auto slot = detail::scope_heap_put(core_, std::make_unique<detail::HeapValue<std::remove_const_t<T>>>(std::forward<Args>(args)...), sizeof(T));
+    auto slot = detail::scope_heap_put(
+        core_, std::make_unique<detail::HeapValue<std::remove_const_t<T>>>(std::forward<Args>(args)...),
+        sizeof(T));
     if (!slot) return std::unexpected(std::move(slot).error());
     return RRef<T>(*slot);
   }
@@ -215,7 +237,8 @@ class Scope {
   /// have ended when it returns.
   template <class Caps, class T, class E, class... More>
   auto race(const BasicCx<Caps>& cx, TaskHandle<T, E> first, More... more) const {
-    return detail::race_value<T, E>(core_, cx.core(), detail::handle_list(std::move(first), std::move(more)...));
+    return detail::race_value<T, E>(core_, cx.core(),
+                                    detail::handle_list(std::move(first), std::move(more)...));
   }
   /// The same for a vector, with the winner's index. An empty race never completes, and can be cancelled.
   template <class Caps, class T, class E>
@@ -232,9 +255,11 @@ class Scope {
   auto hedge(const BasicCx<Caps>& cx, Duration delay, F&& primary, G&& backup) const {
     auto spawned = spawn(cx, std::forward<F>(primary));
     using Handle = typename decltype(spawned)::value_type;
-    auto spawn_backup = [scope = *this, cx, backup = std::decay_t<G>(std::forward<G>(backup))]() mutable { return scope.spawn(cx, std::move(backup)); };
-    return detail::hedge_tasks<typename Handle::value_type, typename Handle::error_type>(core_, cx.core(), delay, std::move(spawned),
-                                                                                       std::move(spawn_backup));
+    auto spawn_backup = [scope = *this, cx, backup = std::decay_t<G>(std::forward<G>(backup))]() mutable {
+      return scope.spawn(cx, std::move(backup));
+    };
+    return detail::hedge_tasks<typename Handle::value_type, typename Handle::error_type>(
+        core_, cx.core(), delay, std::move(spawned), std::move(spawn_backup));
   }
   /// Spawns `f(Cx, Started<V>, args...)` and goes on when the child has called `started(value)`, with {handle, value}; until then
   /// the child's failure is the caller's.
@@ -244,7 +269,8 @@ class Scope {
     auto state = started.state();
     auto spawned = spawn(cx, std::forward<F>(f), std::move(started), std::forward<Args>(args)...);
     using Handle = typename decltype(spawned)::value_type;
-    return detail::start_task<V, typename Handle::value_type, typename Handle::error_type>(core_, cx.core(), std::move(spawned), std::move(state));
+    return detail::start_task<V, typename Handle::value_type, typename Handle::error_type>(
+        core_, cx.core(), std::move(spawned), std::move(state));
   }
 
   const detail::ScopeCore& core() const noexcept { return core_; }
@@ -252,10 +278,12 @@ class Scope {
  private:
   template <class T, class E, class Caps, class F, class... Args>
   static void install(detail::PendingSpawn& pending, F&& f, Args&&... args) {
-    detail_install(pending.record(), detail::make_task<T, E>(std::forward<F>(f), BasicCx<Caps>(pending.cx()), std::forward<Args>(args)...));
+    detail_install(pending.record(), detail::make_task<T, E>(std::forward<F>(f), BasicCx<Caps>(pending.cx()),
+                                                             std::forward<Args>(args)...));
   }
   template <class T, class E, class Caps, class F, class... Args>
-  std::expected<TaskHandle<T, E>, SpawnError> start_task(detail::TaskTier tier, const BasicCx<Caps>& cx, F&& f, Args&&... args) const {
+  std::expected<TaskHandle<T, E>, SpawnError> start_task(detail::TaskTier tier, const BasicCx<Caps>& cx, F&& f,
+                                                         Args&&... args) const {
     auto admitted = detail::begin_spawn(core_, cx.core(), tier, &detail::PolicyOpsOf<P>::ops, true);
     if (!admitted) return std::unexpected(std::move(admitted).error());
     detail::PendingSpawn pending(*admitted);

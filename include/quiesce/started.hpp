@@ -27,7 +27,7 @@ namespace detail {
 
 struct StartedWaiterBase {
   SpinLock<> lock;
-  Waiter waiter;   // under lock: the task in `start`, while it waits
+  Waiter waiter;  // under lock: the task in `start`, while it waits
   bool called = false;
   void announce() noexcept;  // claims the waiter
 };
@@ -94,7 +94,8 @@ struct StartResult {
 namespace detail {
 
 template <class V, class T, class E>
-Task<StartResult<V, T, E>> start_task(ScopeCore scope, CxCore cx, std::expected<TaskHandle<T, E>, SpawnError> spawned,
+Task<StartResult<V, T, E>> start_task(ScopeCore scope, CxCore cx,
+                                      std::expected<TaskHandle<T, E>, SpawnError> spawned,
                                       std::shared_ptr<StartedState<ValueOrUnit<V>>> state) {
   using Result = StartResult<V, T, E>;
   TaskHandle<T, E> handle = co_await std::move(spawned);
@@ -102,7 +103,8 @@ Task<StartResult<V, T, E>> start_task(ScopeCore scope, CxCore cx, std::expected<
   if (auto misuse = combinator_misuse(scope, cx, records, "start")) co_await fail(std::move(*misuse));
   bool cancelled = co_await WaitStarted{*state, records[0]};
   if (cancelled) {
-    request_all(records, CancelReason::parent_cancelled("the start was cancelled").with_cause(calling_reason()));
+    request_all(records,
+                CancelReason::parent_cancelled("the start was cancelled").with_cause(calling_reason()));
     co_await drain(records);
     auto finish = end_cancelled(records).template as<Result>();
     co_await std::move(finish);

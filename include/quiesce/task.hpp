@@ -47,7 +47,9 @@ template <class E>
 [[nodiscard]] Fail<std::decay_t<E>> fail(E&& error) {
   return Fail<std::decay_t<E>>(std::forward<E>(error));
 }
-[[nodiscard]] inline Fail<Error> fail(ErrorCode code, std::string message) { return Fail<Error>(Error(code, std::move(message))); }
+[[nodiscard]] inline Fail<Error> fail(ErrorCode code, std::string message) {
+  return Fail<Error>(Error(code, std::move(message)));
+}
 
 /// `co_await cancelled(reason)` ends the coroutine Cancelled.
 struct Cancelled {
@@ -66,26 +68,39 @@ concept GivenAway = !std::is_lvalue_reference_v<T>;
 
 /// An awaitable of the library names its awaiter; `quiesce_awaiter` is constructed from it.
 template <class A>
-concept LibraryAwaitable = requires { typename std::remove_cvref_t<A>::quiesce_awaiter; };
+concept LibraryAwaitable = requires {
+  typename std::remove_cvref_t<A>::quiesce_awaiter;
+};
 
 template <class T, class E>
 class Promise;
 
-inline Error empty_task() { return Error(ErrorCode::EmptyTask, "co_await of a task that was moved from, awaited or spawned before"); }
+inline Error empty_task() {
+  return Error(ErrorCode::EmptyTask, "co_await of a task that was moved from, awaited or spawned before");
+}
 
 // Puts a failed outcome of other types into a promise, with rule O5.
 template <class U, class F, class T, class E>
 void put_failure(Promise<U, F>& promise, Outcome<T, E>&& failure);
 
-/// `co_await task`: the value, or this coroutine ends. The task keeps the child until the await begins: in `co_await a + co_await b`
-/// g++ makes both awaiters first, and the second one may never be asked.
-template <class T, class E>
-struct TaskAwaiter {
-  union {
-    Promise<T, E>** owner;  // until then
-    Promise<T, E>* child;
-  };
+/// The child of an await, owned whenever it does not run: before the await begins, and from its end until its outcome is taken.
+/// In `co_await a + co_await b` g++ makes both awaiters first and takes both outcomes last, so that each may be left with a child
+/// when the coroutine ends in the other.
+struct AwaitedChild {
+  PromiseBase* child;
 
+  explicit AwaitedChild(PromiseBase* owned) noexcept : child(owned) {}
+  AwaitedChild(const AwaitedChild&) = delete;
+  AwaitedChild& operator=(const AwaitedChild&) = delete;
+  ~AwaitedChild() {
+    if (child != nullptr) destroy_frame(*child);
+  }
+};
+
+/// `co_await task`: the value, or this coroutine ends.
+template <class T, class E>
+struct TaskAwaiter : AwaitedChild {
+  using AwaitedChild::AwaitedChild;
   bool await_ready() const noexcept { return false; }
   template <class U, class F>
   void await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept;
@@ -94,16 +109,11 @@ struct TaskAwaiter {
 
 /// `co_await std::move(task).outcome()`.
 template <class T, class E>
-struct TaskOutcomeAwaiter {
-  union {
-    Promise<T, E>** owner;  // until the await begins
-    Promise<T, E>* child;
-  };
-
-  bool await_ready() noexcept {
-    child = std::exchange(*owner, nullptr);
-    return child == nullptr;
-  }
+struct TaskOutcomeAwaiter : AwaitedChild {
+  template <class Observed>
+  explicit TaskOutcomeAwaiter(Observed&& observed) noexcept
+      : AwaitedChild(std::exchange(observed.child_, nullptr)) {}
+  bool await_ready() const noexcept { return child == nullptr; }
   template <class U, class F>
   void await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept;
   Outcome<T, E> await_resume();
@@ -157,7 +167,8 @@ struct FailAwaiter {
   bool await_ready() const noexcept { return false; }
   template <class U, class F>
   void await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept {
-    static_assert(ErrorConvertible<E, F>, "quiesce: co_await fail(e) needs the coroutine's E to be constructible from e");
+    static_assert(ErrorConvertible<E, F>,
+                  "quiesce: co_await fail(e) needs the coroutine's E to be constructible from e");
     self.promise().put(Outcome<U, F>::err(F(std::move(error))));
     end_here(self.promise());
   }
@@ -191,7 +202,8 @@ struct PromiseResult : PromiseBase {
   ~PromiseResult() {
     if (this->filled) outcome().~Outcome<T, E>();
   }
-  static_assert(alignof(Outcome<T, E>) <= 16, "quiesce: Task<T>: T is aligned to more than 16 bytes; hold it through std::unique_ptr");
+  static_assert(alignof(Outcome<T, E>) <= 16,
+                "quiesce: Task<T>: T is aligned to more than 16 bytes; hold it through std::unique_ptr");
 
   Outcome<T, E>& outcome() { return *std::launder(reinterpret_cast<Outcome<T, E>*>(storage)); }
   void put(Outcome<T, E>&& value) {
@@ -210,10 +222,8 @@ template <class T, class E>
 struct PromiseReturn : PromiseResult<T, E> {
   using PromiseResult<T, E>::PromiseResult;
   template <class U = T>
-    requires std::constructible_from<T, U>
-  void return_value(U&& value) {
-    this->put(Outcome<T, E>::ok(T(std::forward<U>(value))));
-  }
+  requires std::constructible_from<T, U>
+  void return_value(U&& value) { this->put(Outcome<T, E>::ok(T(std::forward<U>(value)))); }
 };
 template <class E>
 struct PromiseReturn<void, E> : PromiseResult<void, E> {
@@ -276,7 +286,8 @@ struct RecordResult {
 template <class T, class E>
 class Promise : public PromiseReturn<T, E> {
   static_assert(std::constructible_from<E, Error>,
-                "quiesce: Task<T, E>: E must be constructible from quiesce::Error, so that the library's own errors reach the caller");
+                "quiesce: Task<T, E>: E must be constructible from quiesce::Error, so that the library's own "
+                "errors reach the caller");
 
  public:
   Promise() : PromiseReturn<T, E>(&operations) {}
@@ -290,12 +301,14 @@ class Promise : public PromiseReturn<T, E> {
   TaskAwaiter<T2, E2> await_transform(Task<T2, E2>&& child) noexcept;
   template <class T2, class E2>
   TaskAwaiter<T2, E2> await_transform(Task<T2, E2>&) noexcept {
-    static_assert(GivenAway<Task<T2, E2>&>, "quiesce: an await consumes its task: write co_await std::move(task)");
-    return {{nullptr}};
+    static_assert(GivenAway<Task<T2, E2>&>,
+                  "quiesce: an await consumes its task: write co_await std::move(task)");
+    return TaskAwaiter<T2, E2>(nullptr);
   }
   template <class T2, class E2>
   OutcomeAwaiter<T2, E2> await_transform(Outcome<T2, E2> outcome) {
-    static_assert(ErrorConvertible<E2, E>, "quiesce: co_await of an Outcome needs this coroutine's E to be constructible from its E");
+    static_assert(ErrorConvertible<E2, E>,
+                  "quiesce: co_await of an Outcome needs this coroutine's E to be constructible from its E");
     return OutcomeAwaiter<T2, E2>(std::move(outcome));
   }
   template <class T2, class E2>
@@ -303,7 +316,9 @@ class Promise : public PromiseReturn<T, E> {
     if constexpr (std::derived_from<E2, RegionRefusal>) {
       return RefusableAwaiter<T2, E2>(std::move(expected));
     } else {
-      static_assert(ErrorConvertible<E2, E>, "quiesce: co_await of a std::expected needs this coroutine's E to be constructible from its error");
+      static_assert(
+          ErrorConvertible<E2, E>,
+          "quiesce: co_await of a std::expected needs this coroutine's E to be constructible from its error");
       using Converted = Outcome<T2, E>;
       if (!expected) return OutcomeAwaiter<T2, E>(Converted::err(E(std::move(expected).error())));
       if constexpr (std::is_void_v<T2>) {
@@ -323,8 +338,7 @@ class Promise : public PromiseReturn<T, E> {
     return typename std::remove_cvref_t<A>::quiesce_awaiter(std::forward<A>(awaitable));
   }
   template <class A>
-    requires(!LibraryAwaitable<A>)
-  ForeignAwaiter<A> await_transform(A&& awaitable) {
+  requires(!LibraryAwaitable<A>) ForeignAwaiter<A> await_transform(A&& awaitable) {
     return ForeignAwaiter<A>(std::forward<A>(awaitable));
   }
 
@@ -332,10 +346,15 @@ class Promise : public PromiseReturn<T, E> {
   static Promise& self(PromiseBase& base) { return static_cast<Promise&>(base); }
   static constexpr PromiseOps operations{
       [](PromiseBase& base, Error&& error) { self(base).put(Outcome<T, E>::err(E(std::move(error)))); },
-      [](PromiseBase& base, CancelReason&& reason) { self(base).put(Outcome<T, E>::cancelled(std::move(reason))); },
-      [](PromiseBase& base, PanicPayload&& panic) { self(base).put(Outcome<T, E>::panicked(std::move(panic))); },
+      [](PromiseBase& base, CancelReason&& reason) {
+        self(base).put(Outcome<T, E>::cancelled(std::move(reason)));
+      },
+      [](PromiseBase& base, PanicPayload&& panic) {
+        self(base).put(Outcome<T, E>::panicked(std::move(panic)));
+      },
       [](PromiseBase& base, TaskRecord& task) {
-        if constexpr (std::constructible_from<Error, const E&>) RecordResult<T, E>::put(task, std::move(self(base).outcome()));
+        if constexpr (std::constructible_from<Error, const E&>)
+          RecordResult<T, E>::put(task, std::move(self(base).outcome()));
       },
       [](const PromiseBase& base) { return self(const_cast<PromiseBase&>(base)).outcome().kind(); }};
 };
@@ -359,9 +378,9 @@ class [[nodiscard]] Task {
     ~Observed() {
       if (child_ != nullptr) detail::destroy_frame(*child_);
     }
-    operator detail::TaskOutcomeAwaiter<T, E>() && { return {{&child_}}; }
 
    private:
+    friend quiesce_awaiter;
     promise_type* child_;
   };
 
@@ -413,8 +432,9 @@ Task<T, E> Promise<T, E>::get_return_object() noexcept {
 template <class T, class E>
 template <class T2, class E2>
 TaskAwaiter<T2, E2> Promise<T, E>::await_transform(Task<T2, E2>&& child) noexcept {
-  static_assert(ErrorConvertible<E2, E>, "quiesce: co_await of a Task needs this coroutine's E to be constructible from the child's E");
-  return {{&child.promise_}};
+  static_assert(ErrorConvertible<E2, E>,
+                "quiesce: co_await of a Task needs this coroutine's E to be constructible from the child's E");
+  return TaskAwaiter<T2, E2>(std::exchange(child.promise_, nullptr));
 }
 
 template <class U, class F, class T, class E>
@@ -430,11 +450,8 @@ void put_failure(Promise<U, F>& promise, Outcome<T, E>&& failure) {
 template <class T, class E>
 template <class U, class F>
 void TaskAwaiter<T, E>::await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept {
-  child = std::exchange(*owner, nullptr);
-  if (child == nullptr) {
-    return end_with_error(self.promise(), empty_task());
-  }
-  await_child(self.promise(), *child, [](PromiseBase& from, PromiseBase& to) {
+  if (child == nullptr) { return end_with_error(self.promise(), empty_task()); }
+  await_child(self.promise(), child, [](PromiseBase& from, PromiseBase& to) {
     auto& ended = static_cast<Promise<T, E>&>(from);
     if (ended.outcome().is_ok()) return false;
     put_failure(static_cast<Promise<U, F>&>(to), std::move(ended.outcome()));
@@ -444,25 +461,22 @@ void TaskAwaiter<T, E>::await_suspend(std::coroutine_handle<Promise<U, F>> self)
 
 template <class T, class E>
 T TaskAwaiter<T, E>::await_resume() {
-  struct Destroyer {
-    PromiseBase& frame;
-    ~Destroyer() { destroy_frame(frame); }
-  } destroyer{*child};
-  if constexpr (!std::is_void_v<T>) return std::move(child->outcome()).value();
+  AwaitedChild ended(std::exchange(child, nullptr));  // destroyed when its value has been moved out
+  if constexpr (!std::is_void_v<T>)
+    return std::move(static_cast<Promise<T, E>*>(ended.child)->outcome()).value();
 }
 
 template <class T, class E>
 template <class U, class F>
 void TaskOutcomeAwaiter<T, E>::await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept {
-  await_child(self.promise(), *child, nullptr);
+  await_child(self.promise(), child, nullptr);
 }
 
 template <class T, class E>
 Outcome<T, E> TaskOutcomeAwaiter<T, E>::await_resume() {
   if (child == nullptr) return Outcome<T, E>::err(E(empty_task()));
-  Outcome<T, E> outcome = std::move(child->outcome());
-  destroy_frame(*child);
-  return outcome;
+  AwaitedChild ended(std::exchange(child, nullptr));
+  return std::move(static_cast<Promise<T, E>*>(ended.child)->outcome());
 }
 
 }  // namespace detail

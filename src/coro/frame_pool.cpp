@@ -88,7 +88,6 @@ bool take_batch(std::size_t size_class, FreeList& list) {
   return true;
 }
 
-
 }  // namespace
 #endif
 

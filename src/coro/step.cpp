@@ -1,5 +1,6 @@
 // The step loop: runs one task until it waits, gives way or ends. See coro/promise.hpp for the protocol.
 #include <exception>
+#include <utility>
 
 #include "quiesce/detail/assert.hpp"
 #include "quiesce/detail/coro/foreign.hpp"
@@ -72,7 +73,10 @@ bool settle(TaskRecord& task) noexcept {
       end_cancelled(task, *parent);
       continue;
     }
-    if (child.deliver == nullptr || !child.deliver(child, *parent)) return true;  // its awaiter takes it and destroys it
+    if (child.deliver == nullptr || !child.deliver(child, *parent)) {
+      *child.owner = &child;  // the awaiter takes its outcome and destroys it
+      return true;
+    }
     destroy_frame(child);
     parent->ended = true;
   }
@@ -102,7 +106,8 @@ TaskWord disarm(TaskRecord& task) noexcept {
 /// A task that is to end Panicked is unwound out of every wait but one that others rely on: whoever will resume its handle, or
 /// the region that may borrow from its frames (R6).
 bool waits_for_others(const TaskRecord& task) noexcept {
-  return static_cast<Signal>(task.signal) == Signal::Wait && !task.wait_ops.load(std::memory_order_relaxed)->escalates;
+  return static_cast<Signal>(task.signal) == Signal::Wait &&
+         !task.wait_ops.load(std::memory_order_relaxed)->escalates;
 }
 
 /// P3: a task that has not begun in a region with too many panics does not begin.
@@ -119,7 +124,8 @@ bool skip_first_step(TaskRecord& task) noexcept {
 
 }  // namespace
 
-const LeafOps foreign_wait{[](TaskRecord&, void*, TaskWord) noexcept { return LeafNext::Resume; }, "a foreign awaitable", false};
+const LeafOps foreign_wait{[](TaskRecord&, void*, TaskWord) noexcept { return LeafNext::Resume; },
+                           "a foreign awaitable", false};
 
 namespace {
 /// Suspends the shim for good, then claims: nothing of the shim is touched after the claim.
@@ -145,8 +151,10 @@ Shim Shim::for_wait(TaskRecord& task) {
 
 void frame_miscompiled() noexcept {
   assertion_failed(__FILE__, __LINE__, "the promise lies where a handle looks for it",
-                   "g++ 12 miscompiles the coroutine that was just called: its frame begins with the awaited condition of an if or "
-                   "of a loop. Declare a variable in its body: bool more = co_await f(); if (more) ...; see docs/compilers.md");
+                   "g++ 12 miscompiles the coroutine that was just called: its frame begins with the awaited "
+                   "condition of an if or "
+                   "of a loop. Declare a variable in its body: bool more = co_await f(); if (more) ...; see "
+                   "docs/compilers.md");
 }
 
 void PromiseBase::caught() noexcept {
@@ -178,7 +186,9 @@ void destroy_frame(PromiseBase& frame) noexcept {
 
 void signal(TaskRecord& task, Signal what) noexcept { task.signal = static_cast<std::uint8_t>(what); }
 
-void await_child(PromiseBase& parent, PromiseBase& child, PromiseBase::Deliver deliver) noexcept {
+void await_child(PromiseBase& parent, PromiseBase*& owner, PromiseBase::Deliver deliver) noexcept {
+  PromiseBase& child = *std::exchange(owner, nullptr);
+  child.owner = &owner;
   child.task = parent.task;
   child.parent = &parent;
   child.deliver = deliver;
@@ -195,7 +205,8 @@ bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn)
   if (!stubborn) task.kernel->note_checkpoint(task);
   if (!task.word.apply([&](TaskWord w) { return task_word::prepare(w, stubborn); })) return false;
   task.wait_ops.store(&ops, std::memory_order_relaxed);
-  task.wait_since_ms.store(static_cast<std::uint32_t>(task.kernel->executor().coarse_now().nanos() / 1'000'000), std::memory_order_relaxed);
+  task.wait_since_ms.store(static_cast<std::uint32_t>(task.kernel->executor().coarse_now().nanos() / 1'000'000),
+                           std::memory_order_relaxed);
   task.wait_data = data;
   signal(task, Signal::Wait);
   return true;
@@ -231,7 +242,8 @@ bool bears_request(const TaskRecord& task) noexcept {
 
 Error as_child_error(const CancelReason& reason) {
   const bool timed = reason.kind() == CancelKind::Timeout || reason.kind() == CancelKind::Deadline;
-  return Error(timed ? ErrorCode::TimedOut : ErrorCode::ChildCancelled, "what was awaited had been cancelled: " + to_string(reason))
+  return Error(timed ? ErrorCode::TimedOut : ErrorCode::ChildCancelled,
+               "what was awaited had been cancelled: " + to_string(reason))
       .with_cancel_reason(reason);
 }
 
@@ -270,8 +282,7 @@ StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
         if (task.word.apply([](TaskWord w) { return task_word::commit(w); })) return StepEnd::Suspended;
         if ((!finish_wait(task, disarm(task)) || task.torn) && !settle(task)) return StepEnd::Done;
         break;
-      case Signal::None:
-        QUIESCE_ASSERT(false, "a coroutine of the library suspended without saying why");
+      case Signal::None: QUIESCE_ASSERT(false, "a coroutine of the library suspended without saying why");
     }
     // H4: a task that never waits gives way after its budget of awaits.
     if (--task.cooperative_left == 0) return StepEnd::Yielded;

@@ -18,7 +18,9 @@ struct Lease {
 constexpr std::int64_t lease_steps_max = 64;
 constinit thread_local Lease lease{};
 
-RegionRecord* next_quota(RegionRecord* region) { return region->parent != nullptr ? region->parent->quota : nullptr; }
+RegionRecord* next_quota(RegionRecord* region) {
+  return region->parent != nullptr ? region->parent->quota : nullptr;
+}
 
 /// Spends from every ancestor that counts; whoever is exhausted by it is cancelled. `region` is held alive by its lock: it
 /// cannot close meanwhile, and so its ancestors cannot either.
@@ -33,7 +35,8 @@ void spend_up(RegionRef region, CancelKind kind, const char* message, Spend spen
     }
   }
   for (RegionRef ref : exhausted) {
-    ref.record->kernel->cancel_region(ref, CancelReason::make(kind, message, std::source_location::current()), Whose::Outside);
+    ref.record->kernel->cancel_region(ref, CancelReason::make(kind, message, std::source_location::current()),
+                                      Whose::Outside);
   }
 }
 
@@ -88,13 +91,13 @@ void Kernel::count_polls(RegionRecord& region, std::uint32_t steps) noexcept {
 
 bool Kernel::charge(RegionRecord& region, std::uint64_t cost) noexcept {
   bool within = true;
-  spend_up({&region, region.word.load().generation()}, CancelKind::CostBudget, "the cost quota of the region is spent",
-           [&](RegionRecord& at) {
+  spend_up({&region, region.word.load().generation()}, CancelKind::CostBudget,
+           "the cost quota of the region is spent", [&](RegionRecord& at) {
              if (!at.counts_cost) return false;
              auto amount = static_cast<std::int64_t>(std::min<std::uint64_t>(cost, std::uint64_t{1} << 62));
              std::int64_t left = at.cost_left.load(std::memory_order_relaxed);
-             while (!at.cost_left.compare_exchange_weak(left, std::max(left - amount, std::int64_t{-1}), std::memory_order_relaxed)) {
-             }
+             while (!at.cost_left.compare_exchange_weak(left, std::max(left - amount, std::int64_t{-1}),
+                                                        std::memory_order_relaxed)) {}
              if (left - amount < 0) within = false;
              return left >= 0 && left - amount < 0;
            });

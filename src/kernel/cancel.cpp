@@ -46,8 +46,8 @@ CancelReason below(const CancelReason& reason) {
 }
 
 /// Marks one region and appends its children. Nothing when it has closed, or when a shield keeps the request out.
-void mark(RegionRef ref, const CancelReason& reason, Whose whose, bool at_its_own_wish, std::vector<Marked>& marked,
-          std::vector<RegionRef>& children) {
+void mark(RegionRef ref, const CancelReason& reason, Whose whose, bool at_its_own_wish,
+          std::vector<Marked>& marked, std::vector<RegionRef>& children) {
   RegionRecord& region = *ref.record;
   std::scoped_lock hold(region.lock);
   if (!ref.alive()) return;
@@ -63,7 +63,8 @@ void mark(RegionRef ref, const CancelReason& reason, Whose whose, bool at_its_ow
   if (first) region.requested_at = kernel.executor().now();
   if (!first && *region.reason == *before) return;  // weaker than what everybody below has already
   arm_escalation(region);
-  if (region.word.apply([&](RegionWord w) { return region_word::cancel(w, ref.generation); }).before.gate() == Gate::Open) {
+  if (region.word.apply([&](RegionWord w) { return region_word::cancel(w, ref.generation); }).before.gate() ==
+      Gate::Open) {
     kernel.note_closing(region);
   }
   Marked entry{ref, region.held, region.reason->kind()};
@@ -78,7 +79,8 @@ void mark(RegionRef ref, const CancelReason& reason, Whose whose, bool at_its_ow
 }
 
 /// Marks a tree, breadth first: every region is marked before any task of any of them is reached (C4).
-std::vector<Marked> mark_tree(std::vector<RegionRef> tops, const CancelReason& at_top, Whose whose, bool at_its_own_wish) {
+std::vector<Marked> mark_tree(std::vector<RegionRef> tops, const CancelReason& at_top, Whose whose,
+                              bool at_its_own_wish) {
   std::vector<Marked> marked;
   std::vector<RegionRef> next;
   for (RegionRef top : tops) mark(top, at_top, whose, at_its_own_wish, marked, next);
@@ -143,7 +145,8 @@ void reach_tasks(const std::vector<Marked>& marked) noexcept {
       if (region.word.load().generation() != entry.region.generation) break;
       for (TaskRecord* task = shard.members; task != nullptr; task = task->member_next) {
         if (!request(*task)) {
-          if (task->word.load().masked()) task->kernel->start_mask_budget(*task);  // C3: a graver reason tightens it
+          if (task->word.load().masked())
+            task->kernel->start_mask_budget(*task);  // C3: a graver reason tightens it
         } else if (wake_for_request(*task)) {
           withdrawn.push_back(task);
         }
@@ -175,7 +178,8 @@ void Kernel::cancel_region(RegionRef region, const CancelReason& reason, Whose w
     std::scoped_lock hold(region.record->lock);
     if (!region.alive()) return;
     TaskRecord* requester = current_task();
-    own = stamped(reason, region.record, requester != nullptr && requester->kernel == this ? requester : nullptr);
+    own =
+        stamped(reason, region.record, requester != nullptr && requester->kernel == this ? requester : nullptr);
   }
   reach_tasks(mark_tree({region}, own, whose, true));
 }
@@ -231,7 +235,10 @@ void Kernel::note_escalated(TaskId task, const std::string& path) noexcept {
   report_metric(metrics(), [&](MetricsProvider& to) { to.escalated(task); });
   if (config_.log == nullptr) return;
   const LogField fields[] = {{"task", path}};
-  config_.log->write(LogLevel::Warn, "a task ignored a cancel request past its clean-up budget: its frame goes where it next suspends", fields);
+  config_.log->write(
+      LogLevel::Warn,
+      "a task ignored a cancel request past its clean-up budget: its frame goes where it next suspends",
+      fields);
 }
 
 void Kernel::deliver_escalation(TaskRecord& task) noexcept {
@@ -265,7 +272,8 @@ void Kernel::escalate_region(RegionRef region) noexcept {
         std::scoped_lock hold(shard.lock);
         if (record.word.load().generation() != ref.generation) break;
         for (TaskRecord* task = shard.members; task != nullptr; task = task->member_next) {
-          std::pair<TaskId, std::string> who(task->id(), task->path.to_string());  // it may be gone once it has been claimed
+          std::pair<TaskId, std::string> who(
+              task->id(), task->path.to_string());  // it may be gone once it has been claimed
           if (escalate_task(*task)) escalated.push_back(std::move(who));
         }
       }
@@ -279,7 +287,9 @@ void Kernel::escalate_region(RegionRef region) noexcept {
 void Kernel::bound_finalizer(RegionRecord& region) noexcept {
   std::scoped_lock hold(region.lock);
   if (!region.bounded) return;
-  CleanupBudget budget = region.cleanup ? *region.cleanup : default_cleanup_budget(region.reason ? rank(region.reason->root_kind()) : 0);
+  CleanupBudget budget = region.cleanup
+                             ? *region.cleanup
+                             : default_cleanup_budget(region.reason ? rank(region.reason->root_kind()) : 0);
   if (std::exchange(region.escalation_armed, true)) executor_->disarm(region.escalation_timer);
   region.escalation_timer.deadline = executor_->now() + budget.time;
   executor_->arm(region.escalation_timer);
@@ -287,7 +297,8 @@ void Kernel::bound_finalizer(RegionRecord& region) noexcept {
 
 bool own_cancellation(const CancelReason& reason, RegionId region) noexcept {
   for (const CancelReason* at = &reason; at != nullptr; at = at->cause()) {
-    if ((at->kind() == CancelKind::FailFast || at->kind() == CancelKind::RaceLost) && at->region() == region) return true;
+    if ((at->kind() == CancelKind::FailFast || at->kind() == CancelKind::RaceLost) && at->region() == region)
+      return true;
   }
   return false;
 }

@@ -56,7 +56,9 @@ struct FinalizerRunner {
                                          .capabilities = self.capabilities});
       task = *admitted;
       TaskExtra& rare = Kernel::extra(*task);
-      rare.own_mask_budget = region.cleanup ? *region.cleanup : default_cleanup_budget(region.reason ? rank(region.reason->root_kind()) : 0);
+      rare.own_mask_budget = region.cleanup
+                                 ? *region.cleanup
+                                 : default_cleanup_budget(region.reason ? rank(region.reason->root_kind()) : 0);
       kernel.enter_mask(*task);
       node->start(*task);
     } catch (...) {
@@ -98,10 +100,12 @@ struct FinalizerRunner {
   }
 
   void note(FinalizerType type, std::exception_ptr exception) noexcept {
-    kernel.note_panic(region, PanicLocation(PanicLocation::FinalizerExecution{region.id(), type}), std::move(exception));
+    kernel.note_panic(region, PanicLocation(PanicLocation::FinalizerExecution{region.id(), type}),
+                      std::move(exception));
   }
   void note_cleanup(std::exception_ptr exception) noexcept {
-    kernel.note_panic(region, PanicLocation(PanicLocation::RegionCleanup{region.id(), CleanupPhase::ResourceCleanup}),
+    kernel.note_panic(region,
+                      PanicLocation(PanicLocation::RegionCleanup{region.id(), CleanupPhase::ResourceCleanup}),
                       std::move(exception));
   }
 

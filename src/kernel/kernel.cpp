@@ -36,16 +36,16 @@ Kernel& Kernel::acquire(KernelConfig config, Executor& executor) {
   if (kernel == nullptr) kernel = new Kernel;
   kernel->config_ = std::move(config);
   kernel->executor_ = &executor;
-  kernel->isolator_ = std::make_unique<PanicIsolator>(kernel->config_.panics, kernel->config_.metrics, kernel->config_.log,
-                                                      PanicClock{kernel_now, kernel});
+  kernel->isolator_ = std::make_unique<PanicIsolator>(kernel->config_.panics, kernel->config_.metrics,
+                                                      kernel->config_.log, PanicClock{kernel_now, kernel});
   kernel->root_ordinal_.store(0);
   kernel->accepting_.store(true);
   for (CountShard& shard : kernel->count_shards_) {
     shard.tasks_spawned.store(0);
     shard.tasks_completed.store(0);
   }
-  for (std::atomic<std::uint64_t>* count : {&kernel->regions_opened_, &kernel->regions_closed_, &kernel->panics_,
-                                            &kernel->escalated_, &kernel->leaked_}) {
+  for (std::atomic<std::uint64_t>* count : {&kernel->regions_opened_, &kernel->regions_closed_,
+                                            &kernel->panics_, &kernel->escalated_, &kernel->leaked_}) {
     count->store(0);
   }
   kernel->default_capabilities_ = kernel->add_capabilities(kernel->config_.capabilities);
@@ -80,7 +80,8 @@ std::vector<RegionRef> Kernel::roots() const {
 std::exception_ptr Kernel::take_unisolated(RegionRef root) noexcept {
   std::scoped_lock hold(mutex_);
   auto found = std::find_if(unisolated_.begin(), unisolated_.end(), [&](const auto& entry) {
-    return root.record == nullptr || (entry.first.record == root.record && entry.first.generation == root.generation);
+    return root.record == nullptr ||
+           (entry.first.record == root.record && entry.first.generation == root.generation);
   });
   if (found == unisolated_.end()) return nullptr;
   std::exception_ptr exception = std::move(found->second);
@@ -118,33 +119,39 @@ PanicPayload Kernel::note_panic(TaskRecord& task, std::exception_ptr exception) 
   const bool finalizer = task.role == TaskRole::Finalizer;
   RegionId region = task.region->id();
   if (finalizer) {
-    return note_panic(*task.region, PanicLocation(PanicLocation::FinalizerExecution{region, FinalizerType::Async}),
+    return note_panic(*task.region,
+                      PanicLocation(PanicLocation::FinalizerExecution{region, FinalizerType::Async}),
                       std::move(exception));
   }
   if (!config_.panics.isolate_task_panics) note_unisolated(*task.region, exception);
   if (task.role == TaskRole::Driver) {  // counts in no region
     panics_.fetch_add(1, std::memory_order_relaxed);
-    PanicLocation place(PanicLocation::TaskExecution{task.id(), RegionId{}, task.steps.load(std::memory_order_relaxed)});
+    PanicLocation place(
+        PanicLocation::TaskExecution{task.id(), RegionId{}, task.steps.load(std::memory_order_relaxed)});
     return panic_to_payload(isolator_->record(place, std::move(exception), task.path.to_string()));
   }
   return note_panic(*task.region,
-                    PanicLocation(PanicLocation::TaskExecution{task.id(), region, task.steps.load(std::memory_order_relaxed)}),
+                    PanicLocation(PanicLocation::TaskExecution{task.id(), region,
+                                                               task.steps.load(std::memory_order_relaxed)}),
                     std::move(exception));
 }
 
-PanicPayload Kernel::note_panic(RegionRecord& region, const PanicLocation& location, std::exception_ptr exception) noexcept {
+PanicPayload Kernel::note_panic(RegionRecord& region, const PanicLocation& location,
+                                std::exception_ptr exception) noexcept {
   panics_.fetch_add(1, std::memory_order_relaxed);
   TaskRecord* task = current_task();
   std::ostringstream path;
   path << (task != nullptr && task->region == &region ? task->path : region.path);
-  if (!config_.panics.isolate_finalizer_panics && location.get_if<PanicLocation::FinalizerExecution>() != nullptr) {
+  if (!config_.panics.isolate_finalizer_panics &&
+      location.get_if<PanicLocation::FinalizerExecution>() != nullptr) {
     note_unisolated(region, exception);
   }
   PanicContext context = isolator_->record(location, std::move(exception), path.str());
   if (context.reached_threshold) {
     std::optional<SkipReason> skip = isolator_->should_skip(region.id());
     cancel_region({&region, region.word.load().generation()},
-                  CancelReason::resource_unavailable(skip ? skip->text() : "too many isolated panics"), Whose::Outside);
+                  CancelReason::resource_unavailable(skip ? skip->text() : "too many isolated panics"),
+                  Whose::Outside);
   }
   return panic_to_payload(context);
 }

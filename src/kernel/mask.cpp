@@ -31,7 +31,8 @@ void run_mask_check(WorkItem& item) noexcept {
     bool due = rare.mask_timer_armed && rare.mask_timer.deadline <= task->kernel->executor().now();
     epoch = rare.timed_mask_epoch;
     if (due) rare.mask_timer_armed = false;
-    if (!due) epoch = static_cast<std::uint8_t>(task->word.load().mask_epoch() + 1);  // matches no mask in force
+    if (!due)
+      epoch = static_cast<std::uint8_t>(task->word.load().mask_epoch() + 1);  // matches no mask in force
   }
   task->kernel->expire_mask(*task, epoch, CancelKind::Deadline);
   Kernel::drop_reference(*task);
@@ -124,7 +125,8 @@ void Kernel::expire_mask(TaskRecord& task, std::uint8_t mask_epoch, CancelKind k
   if (!expired.made) return;
   TaskExtra& rare = *task.extra.load(std::memory_order_acquire);
   if (rare.own_mask_budget) {
-    cancel_task(task, CancelReason::make(kind, "the clean-up budget of the finalizer is spent", std::source_location::current()));
+    cancel_task(task, CancelReason::make(kind, "the clean-up budget of the finalizer is spent",
+                                         std::source_location::current()));
     bound_finalizer(*task.region);
   } else if (expired.before.requested()) {
     claim(Waiter::of(task.index, task.word.load().epoch()), true);

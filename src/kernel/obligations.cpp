@@ -38,7 +38,8 @@ bool can_hold(const TaskRecord* task) { return task != nullptr && task->role != 
 TaskRecord* running_holder(const ObligationRecord& entry) {
   if (!entry.holder.is_valid()) return nullptr;
   TaskRecord* task = TaskSlab::find(entry.holder.index);
-  const bool runs = task != nullptr && task->generation.load() == entry.holder.generation && !task->word.load_seq_cst().done();
+  const bool runs = task != nullptr && task->generation.load() == entry.holder.generation &&
+                    !task->word.load_seq_cst().done();
   return runs ? task : nullptr;
 }
 
@@ -79,7 +80,8 @@ void unhold(ObligationRecord& entry) {
   TaskExtra* rare = entry.held_in.load(std::memory_order_acquire);
   if (rare == nullptr) return;
   std::scoped_lock hold(rare->lock);
-  if (entry.held_in.load(std::memory_order_relaxed) == rare) unhold_locked(*rare, entry);  // else its holder has just left it
+  if (entry.held_in.load(std::memory_order_relaxed) == rare)
+    unhold_locked(*rare, entry);  // else its holder has just left it
 }
 
 /// Under the region's lock. `rare`: the holder's, when it is a task of another region.
@@ -105,18 +107,21 @@ TaskExtra* extra_of(TaskRecord* holder, const RegionRecord& region) {
 /// May `region` take an entry now? Open for anyone; in any state but Closed for a task of its own that still runs (R3).
 bool admits_reservation(RegionWord word, const RegionRef& region, const TaskRecord* holder) {
   const bool inside = holder != nullptr && holder->region == region.record;
-  return inside ? region_word::admits_holder(word, region.generation) : region_word::admits(word, region.generation);
+  return inside ? region_word::admits_holder(word, region.generation)
+                : region_word::admits(word, region.generation);
 }
 
 std::optional<RegionError> over_limit(RegionRecord& region, RegionRef ref) {
-  if (!region.limits.max_obligations || region.obligation_count < *region.limits.max_obligations) return std::nullopt;
-  return RegionError(SpawnError::at_capacity(ref.id(), region.path.to_string(), "max_obligations", *region.limits.max_obligations,
-                                             region.obligation_count));
+  if (!region.limits.max_obligations || region.obligation_count < *region.limits.max_obligations)
+    return std::nullopt;
+  return RegionError(SpawnError::at_capacity(ref.id(), region.path.to_string(), "max_obligations",
+                                             *region.limits.max_obligations, region.obligation_count));
 }
 
 ErrorCode stale_code(const ObligationRecord& entry, ObligationId id) {
   const bool same_life = entry.generation.load(std::memory_order_acquire) == id.generation;
-  return same_life && entry.state == ObligationState::Leaked ? ErrorCode::ObligationLeaked : ErrorCode::ObligationMoved;
+  return same_life && entry.state == ObligationState::Leaked ? ErrorCode::ObligationLeaked
+                                                             : ErrorCode::ObligationMoved;
 }
 
 /// Under the region's lock (L1).
@@ -158,7 +163,8 @@ void report_leak(RegionRecord& region, const std::string& text) noexcept {
 }  // namespace
 
 // A reservation takes a live admission first and drops it after owed++, so that it cannot land on a next life.
-std::expected<ObligationId, RegionError> reserve_obligation(const RegionRef& ref, const ObligationRequest& request) {
+std::expected<ObligationId, RegionError> reserve_obligation(const RegionRef& ref,
+                                                            const ObligationRequest& request) {
   RegionRecord& region = *ref.record;
   RegionWord before = region.word.add_one();
   Kernel* kernel = region.kernel;
@@ -200,7 +206,8 @@ std::expected<ObligationId, RegionError> reserve_obligation(const RegionRef& ref
   return id;
 }
 
-std::expected<void, RegionError> resolve_obligation(ObligationId id, ObligationState how, const TaskRecord* resolver) noexcept {
+std::expected<void, RegionError> resolve_obligation(ObligationId id, ObligationState how,
+                                                    const TaskRecord* resolver) noexcept {
   ObligationRecord* entry = ObligationSlab::find(id.index);
   RegionRecord* region = entry == nullptr ? nullptr : entry->region.load(std::memory_order_acquire);
   if (region == nullptr) return std::unexpected(RegionError(ErrorCode::ObligationMoved, RegionId{}));
@@ -222,7 +229,8 @@ std::expected<void, RegionError> resolve_obligation(ObligationId id, ObligationS
   return {};
 }
 
-std::expected<ObligationId, RegionError> move_obligation(ObligationId id, const RegionRef& to, TaskRecord* holder) {
+std::expected<ObligationId, RegionError> move_obligation(ObligationId id, const RegionRef& to,
+                                                         TaskRecord* holder) {
   ObligationRecord* entry = ObligationSlab::find(id.index);
   RegionRecord* from = entry == nullptr ? nullptr : entry->region.load(std::memory_order_acquire);
   if (from == nullptr) return std::unexpected(RegionError(ErrorCode::ObligationMoved, RegionId{}));

@@ -18,7 +18,8 @@ void post_timer_check(RegionRecord& region) noexcept {
 
 /// Looks again at the timers of whatever life the record is in: harmless when the life it was posted for has gone.
 void run_timer_check(WorkItem& item) noexcept {
-  auto* region = reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&item) - offsetof(RegionRecord, timer_check));
+  auto* region =
+      reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&item) - offsetof(RegionRecord, timer_check));
   Kernel* kernel;
   RegionRef ref{region, region->word.load().generation()};
   bool deadline, escalation, warning, notice;
@@ -38,7 +39,8 @@ void run_timer_check(WorkItem& item) noexcept {
     if (escalation) region->escalation_armed = false;
   }
   if (notice && !deadline) {
-    report_metric(kernel->metrics(), [&](MetricsProvider& to) { to.deadline_warning(ref.id(), *region->budget.deadline - now); });
+    report_metric(kernel->metrics(),
+                  [&](MetricsProvider& to) { to.deadline_warning(ref.id(), *region->budget.deadline - now); });
   }
   if (deadline) {
     report_metric(kernel->metrics(), [&](MetricsProvider& to) { to.deadline_exceeded(ref.id()); });
@@ -49,16 +51,20 @@ void run_timer_check(WorkItem& item) noexcept {
 }
 
 void deadline_fired(TimerEntry& entry) noexcept {
-  post_timer_check(*reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&entry) - offsetof(RegionRecord, deadline_timer)));
+  post_timer_check(*reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&entry) -
+                                                    offsetof(RegionRecord, deadline_timer)));
 }
 void warning_fired(TimerEntry& entry) noexcept {
-  post_timer_check(*reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&entry) - offsetof(RegionRecord, warning_timer)));
+  post_timer_check(*reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&entry) -
+                                                    offsetof(RegionRecord, warning_timer)));
 }
 void notice_fired(TimerEntry& entry) noexcept {
-  post_timer_check(*reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&entry) - offsetof(RegionRecord, notice_timer)));
+  post_timer_check(
+      *reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&entry) - offsetof(RegionRecord, notice_timer)));
 }
 void escalation_fired(TimerEntry& entry) noexcept {
-  post_timer_check(*reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&entry) - offsetof(RegionRecord, escalation_timer)));
+  post_timer_check(*reinterpret_cast<RegionRecord*>(reinterpret_cast<char*>(&entry) -
+                                                    offsetof(RegionRecord, escalation_timer)));
 }
 
 void set_quotas(RegionRecord& region, const RegionRecord* parent, const Budget& wanted) {
@@ -75,7 +81,9 @@ Budget mask_budget_left(TaskExtra& rare) {
   std::scoped_lock hold(rare.lock);
   if (!rare.mask_timer_armed) return Budget::infinite();
   const std::uint32_t used = rare.mask_steps_used.load(), allowed = rare.mask_steps_max.load();
-  return Budget::infinite().with_deadline(rare.mask_timer.deadline).with_poll_quota(allowed - std::min(used, allowed));
+  return Budget::infinite()
+      .with_deadline(rare.mask_timer.deadline)
+      .with_poll_quota(allowed - std::min(used, allowed));
 }
 
 }  // namespace
@@ -91,7 +99,8 @@ SpawnError Kernel::refuse(RegionRef region) const {
 
 std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birth) {
   RegionRecord* parent = birth.parent.record;
-  if (parent == nullptr && !accepting()) return std::unexpected(SpawnError(SpawnErrorKind::RuntimeShutdown, RegionId{}));
+  if (parent == nullptr && !accepting())
+    return std::unexpected(SpawnError(SpawnErrorKind::RuntimeShutdown, RegionId{}));
   if (parent != nullptr) {
     RegionWord before = parent->word.add_one();
     // A running task of the region holds its life: it may open a child in any state but Closed (R3).
@@ -108,9 +117,9 @@ std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birt
     if (parent != nullptr) release_live(*parent);
     throw std::bad_alloc();
   }
-  const std::uint32_t ordinal =
-      birth.opener != nullptr ? birth.opener->ordinals.fetch_add(1, std::memory_order_relaxed)
-                              : (parent == nullptr ? next_root_ordinal() : parent->child_count.load());
+  const std::uint32_t ordinal = birth.opener != nullptr
+                                    ? birth.opener->ordinals.fetch_add(1, std::memory_order_relaxed)
+                                    : (parent == nullptr ? next_root_ordinal() : parent->child_count.load());
   std::optional<std::uint64_t> too_many;
   RegionStep born;
   {
@@ -186,10 +195,13 @@ std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birt
     rare.opened = region;
   }
   regions_opened_.fetch_add(1, std::memory_order_relaxed);
-  report_metric(metrics(), [&](MetricsProvider& to) { to.region_created(ref.id(), parent ? std::optional(birth.parent.id()) : std::nullopt); });
+  report_metric(metrics(), [&](MetricsProvider& to) {
+    to.region_created(ref.id(), parent ? std::optional(birth.parent.id()) : std::nullopt);
+  });
   const std::optional<Time>& deadline = region->budget.deadline;
   // One that is inherited, from above or from the mask, ends the region through its parent or its shield.
-  if (deadline && birth.budget.deadline == deadline && (parent == nullptr || parent->budget.deadline != deadline)) {
+  if (deadline && birth.budget.deadline == deadline &&
+      (parent == nullptr || parent->budget.deadline != deadline)) {
     std::scoped_lock hold(region->lock);
     region->deadline_timer.deadline = *deadline;
     region->deadline_armed = true;
@@ -232,7 +244,8 @@ void Kernel::watch_deadline(RegionRecord& region) noexcept {
 void Kernel::report_close(const RegionRecord& region, bool has_own_deadline) noexcept {
   const Time now = executor_->now();
   const RegionId id = region.id();
-  if (region.reason) report_metric(metrics(), [&](MetricsProvider& to) { to.drain_completed(id, now - region.requested_at); });
+  if (region.reason)
+    report_metric(metrics(), [&](MetricsProvider& to) { to.drain_completed(id, now - region.requested_at); });
   if (has_own_deadline) {
     const Duration left = *region.budget.deadline - now;
     report_metric(metrics(), [&](MetricsProvider& to) {
@@ -271,7 +284,8 @@ void Kernel::release_live(RegionRecord& region) noexcept {
   while (record != nullptr) {  // up the tree, never by recursion: regions nest a hundred thousand deep
     RegionWord before = record->word.sub_one();
     if (!region_word::reached_zero(before)) return;
-    if (!record->word.apply([&](RegionWord w) { return region_word::finalize(w, before.generation()); })) return;
+    if (!record->word.apply([&](RegionWord w) { return region_word::finalize(w, before.generation()); }))
+      return;
     if (!enter_finalizing(*record)) return;
     record = close_region(*record);
   }
@@ -301,14 +315,19 @@ void Kernel::sweep_failures(RegionRecord& region) noexcept {
   }
 }
 
-void Kernel::note_cancelled(RegionRecord& region, const TaskRecord& task) noexcept {
-  if (own_cancellation(task.result_ops->failure(task).cancel_reason(), region.id())) return;  // not by that request
+bool Kernel::cancelled_by_own(const RegionRecord& region, const TaskRecord& task) noexcept {
+  return own_cancellation(task.result_ops->failure(task).cancel_reason(), region.id());
+}
+
+void Kernel::note_cancelled(RegionRecord& region) noexcept {
   std::scoped_lock hold(region.lock);
   if (region.outside) region.cancelled = region.outside;
 }
 
-void Kernel::report_failure(RegionRecord& region, const PolicyOps* policy, const TaskRecord& task, Outcome<> failure) noexcept {
-  ReportedFailure reported{policy != nullptr ? policy : region.policy, task.id(), task.path.to_string(), std::move(failure)};
+void Kernel::report_failure(RegionRecord& region, const PolicyOps* policy, const TaskRecord& task,
+                            Outcome<> failure) noexcept {
+  ReportedFailure reported{policy != nullptr ? policy : region.policy, task.id(), task.path.to_string(),
+                           std::move(failure)};
   {
     // The policy is asked for one failure at a time: whoever comes meanwhile leaves his with the one who asks. That one holds a
     // count of the region, or is its finalizer phase, so the region does not end before the last has been asked for.
@@ -335,7 +354,8 @@ void Kernel::report_failure(RegionRecord& region, const PolicyOps* policy, const
 void Kernel::ask_policy(RegionRecord& region, ReportedFailure reported) noexcept {
   const PolicyOps* policy = reported.policy;
   const Outcome<>& failure = reported.failure;
-  void* instance = policy == region.policy && region.policy_instance ? region.policy_instance : policy->default_instance;
+  void* instance =
+      policy == region.policy && region.policy_instance ? region.policy_instance : policy->default_instance;
   PolicyAction action = PolicyAction::CancelRegion;
   std::ostringstream text;
   text << "task " << reported.path << " failed: " << failure;
@@ -345,7 +365,8 @@ void Kernel::ask_policy(RegionRecord& region, ReportedFailure reported) noexcept
     so_far = region.failures;
   }
   try {
-    ChildFailure described{reported.task, failure.kind(), Error(ErrorCode::User, text.str()), nullptr, std::nullopt};
+    ChildFailure described{reported.task, failure.kind(), Error(ErrorCode::User, text.str()), nullptr,
+                           std::nullopt};
     if (failure.is_err()) described.error = failure.error();
     if (failure.is_panicked()) described.exception = failure.panic().exception();
     if (failure.is_cancelled()) described.reason = failure.cancel_reason();
@@ -355,7 +376,8 @@ void Kernel::ask_policy(RegionRecord& region, ReportedFailure reported) noexcept
     so_far = std::move(aggregated);
   } catch (...) {
     PanicPayload panic = note_panic(
-        region, PanicLocation(PanicLocation::RegionCleanup{region.id(), CleanupPhase::StateTransition}), std::current_exception());
+        region, PanicLocation(PanicLocation::RegionCleanup{region.id(), CleanupPhase::StateTransition}),
+        std::current_exception());
     so_far = std::move(so_far).join(failure).join(Outcome<>::panicked(std::move(panic)));
     action = PolicyAction::CancelRegion;
   }
@@ -378,7 +400,7 @@ void Kernel::complete_body(RegionRecord& region, TaskRecord& task, OutcomeKind k
     if (kind != OutcomeKind::Ok) region.body_failed_first = region.failures.is_ok() && !region.policy_busy;
   }
   if (kind == OutcomeKind::Ok) return;
-  if (kind == OutcomeKind::Cancelled) note_cancelled(region, task);
+  if (kind == OutcomeKind::Cancelled && !cancelled_by_own(region, task)) note_cancelled(region);
   RegionRef ref{&region, region.word.load().generation()};
   Outcome<> failure = task.result_ops->failure(task);
   if (kind == OutcomeKind::Cancelled) {
@@ -429,7 +451,8 @@ RegionRecord* Kernel::close_region(RegionRecord& region) noexcept {
     region.reason.reset();
     region.outside.reset();
     region.pending.reset();
-    region.shielded = region.body_ended = region.escalated = region.body_failed_first = region.held = region.leaks = false;
+    region.shielded = region.body_ended = region.escalated = region.body_failed_first = region.held =
+        region.leaks = false;
     region.result = nullptr;
     region.opener = nullptr;
     region.finalizer_count = 0;

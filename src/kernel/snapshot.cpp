@@ -36,17 +36,20 @@ std::string quoted(std::string_view text) {
 }
 
 std::string describe(const TaskSnapshot& task) {
-  std::string line = fmt::format("{} {} ({}) {}", task.role, task.path, to_string(task.id), to_string(task.phase));
+  std::string line =
+      fmt::format("{} {} ({}) {}", task.role, task.path, to_string(task.id), to_string(task.phase));
   if (task.failed_unjoined) line += ", failed and not joined";
-  if (!task.waiting_for.empty()) line += fmt::format(", waits for {} since {}", task.waiting_for, milliseconds(task.waiting));
+  if (!task.waiting_for.empty())
+    line += fmt::format(", waits for {} since {}", task.waiting_for, milliseconds(task.waiting));
   line += fmt::format(", age {}, {} steps", milliseconds(task.age), task.steps);
   return line;
 }
 
 std::string describe(const RegionSnapshot& region) {
-  std::string line = fmt::format("region {} ({}) {}", region.path, to_string(region.id), to_string(region.state));
-  line += fmt::format(", live {}, owed {}, finalizers {}, obligations {}, age {}", region.live, region.owed, region.finalizers,
-                      region.obligations, milliseconds(region.age));
+  std::string line =
+      fmt::format("region {} ({}) {}", region.path, to_string(region.id), to_string(region.state));
+  line += fmt::format(", live {}, owed {}, finalizers {}, obligations {}, age {}", region.live, region.owed,
+                      region.finalizers, region.obligations, milliseconds(region.age));
   if (region.cancel_reason) line += ", cancelled: " + to_string(*region.cancel_reason);
   return line;
 }
@@ -54,15 +57,16 @@ std::string describe(const RegionSnapshot& region) {
 std::string json_of(const TaskSnapshot& task) {
   return fmt::format(
       R"({{"id":{},"path":{},"role":{},"phase":{},"cancel_requested":{},"waiting_for":{},"waiting_ns":{},"age_ns":{},"steps":{},"failed_unjoined":{}}})",
-      quoted(to_string(task.id)), quoted(task.path), quoted(task.role), quoted(to_string(task.phase)), task.cancel_requested,
-      quoted(task.waiting_for), task.waiting.count(), task.age.count(), task.steps, task.failed_unjoined);
+      quoted(to_string(task.id)), quoted(task.path), quoted(task.role), quoted(to_string(task.phase)),
+      task.cancel_requested, quoted(task.waiting_for), task.waiting.count(), task.age.count(), task.steps,
+      task.failed_unjoined);
 }
 
 std::string json_of(const RegionSnapshot& region) {
   std::string out = fmt::format(
       R"({{"id":{},"path":{},"state":{},"depth":{},"live":{},"owed":{},"finalizers":{},"obligations":{},"age_ns":{},"cancel_reason":{},"tasks":[)",
-      quoted(to_string(region.id)), quoted(region.path), quoted(to_string(region.state)), region.depth, region.live, region.owed,
-      region.finalizers, region.obligations, region.age.count(),
+      quoted(to_string(region.id)), quoted(region.path), quoted(to_string(region.state)), region.depth,
+      region.live, region.owed, region.finalizers, region.obligations, region.age.count(),
       region.cancel_reason ? quoted(to_string(*region.cancel_reason)) : "null");
   for (std::size_t i = 0; i < region.tasks.size(); ++i) {
     if (i != 0) out += ',';
@@ -149,7 +153,8 @@ TaskSnapshot view(const TaskRecord& task, Time now, bool failed) {
   const LeafOps* wait = task.wait_ops.load(std::memory_order_relaxed);
   if (word.run() == RunState::Idle && wait != nullptr) {
     shot.waiting_for = wait->what;
-    shot.waiting = now - Time::from_nanos(std::int64_t{task.wait_since_ms.load(std::memory_order_relaxed)} * 1'000'000);
+    shot.waiting =
+        now - Time::from_nanos(std::int64_t{task.wait_since_ms.load(std::memory_order_relaxed)} * 1'000'000);
   } else if (task.tier == TaskTier::Blocking && word.run() == RunState::Queued) {
     shot.waiting_for = "a thread of the blocking pool";
     shot.waiting = shot.age;
@@ -228,7 +233,8 @@ void Kernel::warn_slow_close(RegionRef region) noexcept {
     for (const TaskSnapshot& task : part.tasks) {
       if (task.failed_unjoined || ++told > lines_max) continue;
       const std::string age = milliseconds(task.age);
-      const std::string_view wait = task.waiting_for.empty() ? std::string_view("nothing: it runs or is queued") : task.waiting_for;
+      const std::string_view wait =
+          task.waiting_for.empty() ? std::string_view("nothing: it runs or is queued") : task.waiting_for;
       const LogField fields[] = {{"region", snapshot.regions.front().path},
                                  {"task", task.path},
                                  {"task_region", part.path},

@@ -21,7 +21,8 @@ std::uint32_t next_ordinal(TaskRecord& parent) {
 }
 
 void name_child(TaskRecord& task, TaskRecord* parent, RegionRecord& region) {
-  const std::uint32_t ordinal = parent == nullptr ? region.ordinals.fetch_add(1, std::memory_order_relaxed) : next_ordinal(*parent);
+  const std::uint32_t ordinal =
+      parent == nullptr ? region.ordinals.fetch_add(1, std::memory_order_relaxed) : next_ordinal(*parent);
   task.path = parent == nullptr ? region.path.child(ordinal) : parent->path.child(ordinal);
   task.logical = child(parent == nullptr ? region.logical : parent->logical, ordinal);
 }
@@ -68,7 +69,8 @@ std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
       std::uint32_t others = region.child_count.load() + (region.body_live.load() ? 1 : 0);
       std::uint32_t live = before.live() - std::min(before.live(), others);
       if (live >= limit) {
-        SpawnError error = SpawnError::at_capacity(birth.region.id(), region.path.to_string(), "max_tasks", limit, live);
+        SpawnError error =
+            SpawnError::at_capacity(birth.region.id(), region.path.to_string(), "max_tasks", limit, live);
         release_live(region);
         return std::unexpected(std::move(error));
       }
@@ -180,8 +182,7 @@ void Kernel::schedule(TaskRecord& task, Origin origin) noexcept {
 bool Kernel::claim(Waiter waiter, bool by_request) noexcept {
   TaskRecord* task = TaskSlab::find(waiter.index());
   if (task == nullptr) return false;
-  TaskStep step =
-      task->word.apply([&](TaskWord w) { return task_word::claim(w, waiter.epoch(), by_request); });
+  TaskStep step = task->word.apply([&](TaskWord w) { return task_word::claim(w, waiter.epoch(), by_request); });
   if (step.made && step.before.run() == RunState::Idle) task->kernel->schedule(*task, Origin::Wake);
   return step.made;
 }
@@ -190,7 +191,8 @@ void Kernel::report_checkpoint(TaskRecord& task, bool reached) noexcept {
   const Time now = executor_->now();
   const std::int64_t last = extra(task).last_checkpoint.exchange(now.nanos(), std::memory_order_relaxed);
   if (!reached || last == 0) return;
-  report_metric(metrics(), [&](MetricsProvider& to) { to.checkpoint_interval(task.id(), now - Time::from_nanos(last)); });
+  report_metric(metrics(),
+                [&](MetricsProvider& to) { to.checkpoint_interval(task.id(), now - Time::from_nanos(last)); });
 }
 
 StepEnd Kernel::run_step(TaskRecord& task) noexcept {
@@ -199,8 +201,10 @@ StepEnd Kernel::run_step(TaskRecord& task) noexcept {
   RegionRecord& region = *task.region;
   task.steps.store(task.steps.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   task.cooperative_left = config_.poll_budget;
-  if (region.quota != nullptr && task.role != TaskRole::Runner && task.role != TaskRole::Driver) count_polls(region, 1);
-  if (started.before.masked() && task.extra.load(std::memory_order_relaxed) != nullptr) count_masked_steps(task, 1);
+  if (region.quota != nullptr && task.role != TaskRole::Runner && task.role != TaskRole::Driver)
+    count_polls(region, 1);
+  if (started.before.masked() && task.extra.load(std::memory_order_relaxed) != nullptr)
+    count_masked_steps(task, 1);
   TaskRecord* outer = running_task;
   running_task = &task;
   StepEnd end = task.step(task, started.before);
@@ -214,7 +218,7 @@ StepEnd Kernel::run_step(TaskRecord& task) noexcept {
 }
 
 void Kernel::complete(TaskRecord& task) noexcept {
-  stop_mask_timer(task);  // a finalizer's mask has no guard
+  stop_mask_timer(task);                // a finalizer's mask has no guard
   if (task.role == TaskRole::Driver) {  // in no count or list; the Stepper takes its result
     task.word.apply([](TaskWord w) { return task_word::complete(w); });
     return;
@@ -222,7 +226,9 @@ void Kernel::complete(TaskRecord& task) noexcept {
   RegionRecord& region = *task.region;
   const OutcomeKind kind = task.result_ops->kind(task);
   count(&CountShard::tasks_completed);
-  report_metric(metrics(), [&](MetricsProvider& to) { to.task_completed(task.id(), kind, executor_->now() - task.created_at); });
+  report_metric(metrics(), [&](MetricsProvider& to) {
+    to.task_completed(task.id(), kind, executor_->now() - task.created_at);
+  });
   if (Registry* registry = task.capabilities ? task.capabilities->set.registry.get() : nullptr) {
     registry->release_task(task.id());
   }
@@ -232,6 +238,7 @@ void Kernel::complete(TaskRecord& task) noexcept {
   // A panic goes to the policy whoever joins: copied before a joiner may take it.
   Outcome<> panic = Outcome<>::ok();
   if (role == TaskRole::Child && kind == OutcomeKind::Panicked) panic = task.result_ops->failure(task);
+  const bool own = role == TaskRole::Child && kind == OutcomeKind::Cancelled && cancelled_by_own(region, task);
   TaskStep done = task.word.apply([](TaskWord w) { return task_word::complete(w); });
   QUIESCE_ASSERT(done.made, "a task completes once, from Finalizing");
   leave_obligations(task);  // L2
@@ -240,7 +247,7 @@ void Kernel::complete(TaskRecord& task) noexcept {
   if (role == TaskRole::Child && kind == OutcomeKind::Panicked) {
     report_failure(region, task.policy, task, std::move(panic));
   } else if (role == TaskRole::Child) {
-    note_completion(region, task, kind, done.before.requested(), seen);
+    note_completion(region, task, kind, {.requested = done.before.requested(), .by_own = own, .seen = seen});
   }
   drop_reference(task);
   if (role == TaskRole::Body) region.body_live.store(false);
@@ -248,15 +255,14 @@ void Kernel::complete(TaskRecord& task) noexcept {
 }
 
 // R7. An Err (or a Cancelled that nobody asked for) waits for its handle; a panic has gone to the policy at once.
-// `seen`: a joiner that waited has been claimed by this completion and will take the result itself.
-void Kernel::note_completion(RegionRecord& region, TaskRecord& task, OutcomeKind kind, bool requested,
-                             bool seen) noexcept {
+void Kernel::note_completion(RegionRecord& region, TaskRecord& task, OutcomeKind kind,
+                             Completion how) noexcept {
   if (kind == OutcomeKind::Ok) return;
-  if (kind == OutcomeKind::Cancelled && requested) {
-    note_cancelled(region, task);
+  if (kind == OutcomeKind::Cancelled && how.requested) {
+    if (!how.by_own) note_cancelled(region);
     return;
   }
-  if (seen) return;
+  if (how.seen) return;
   {
     // A handle that is dropped meanwhile says so in the word, then looks at the list under this lock: one of the two sees the other.
     std::scoped_lock hold(region.lock);
@@ -292,7 +298,8 @@ void Kernel::unlink_failed(TaskRecord& task) noexcept {
 }
 
 void Kernel::drop_handle(TaskRecord& task) noexcept {
-  if (task.word.load().has(TaskWord::taken_bit)) return drop_reference(task);  // joined: nothing is left to show
+  if (task.word.load().has(TaskWord::taken_bit))
+    return drop_reference(task);  // joined: nothing is left to show
   TaskStep dropped = task.word.apply([](TaskWord w) { return task_word::drop_handle(w); });
   if (dropped.made && dropped.before.done() && !dropped.before.has(TaskWord::taken_bit)) {
     // Done and unjoined: what it would have shown goes to the policy (R7). If it is not in the region's list, then its completion
@@ -321,14 +328,17 @@ void Kernel::drop_handle(TaskRecord& task) noexcept {
 
 void Kernel::drop_reference(TaskRecord& task) noexcept {
   // The last one needs no read-modify-write: nobody else is left who could change the count.
-  if (task.references.load(std::memory_order_acquire) != 1 && task.references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (task.references.load(std::memory_order_acquire) != 1 &&
+      task.references.fetch_sub(1, std::memory_order_acq_rel) != 1)
+    return;
   if (task.result_ops != nullptr) {
     task.result_ops->destroy(task);
     task.result_ops = nullptr;
   }
   forget_rare(task);
   task.path = LogicalPath();
-  task.generation.fetch_add(1, std::memory_order_release);  // ids and contexts of this life are stale from here on
+  task.generation.fetch_add(1,
+                            std::memory_order_release);  // ids and contexts of this life are stale from here on
   task.word.apply_alone([](TaskWord w) { return task_word::release(w); });
   TaskSlab::free(&task);
 }

@@ -83,7 +83,8 @@ std::vector<TaskSnapshot> unfinished(const Kernel& kernel, Time now) {
 std::string list(const std::vector<TaskSnapshot>& tasks) {
   std::string text;
   for (const TaskSnapshot& task : tasks) {
-    text += "    " + task.role + " " + task.path + (task.waiting_for.empty() ? "" : " waits for " + task.waiting_for) + "\n";
+    text += "    " + task.role + " " + task.path +
+            (task.waiting_for.empty() ? "" : " waits for " + task.waiting_for) + "\n";
   }
   return text;
 }
@@ -94,7 +95,8 @@ RootRun::RootRun(RuntimeState& runtime, const RegionOptions& options, const Poli
     : runtime_(runtime), waiting_(std::make_unique<BlockOn>(runtime.gate)) {
   if (this_worker() != nullptr) {
     refused_ = Error(ErrorCode::BlockingInTask,
-                     "block_on on a worker would stop the tasks it waits for: co_await quiesce::region(cx, policy, body) instead");
+                     "block_on on a worker would stop the tasks it waits for: co_await quiesce::region(cx, "
+                     "policy, body) instead");
     return;
   }
   auto region = runtime.kernel.open_region({.parent = {},
@@ -134,8 +136,8 @@ void RootRun::abandon() noexcept {
   Kernel& kernel = runtime_.kernel;
   RegionRecord& region = *opened_.scope.region;
   abandon_body(opened_);
-  kernel.cancel_region({&region, opened_.scope.generation}, CancelReason::fail_fast("the body of the root region could not be made"),
-                       Whose::Own);
+  kernel.cancel_region({&region, opened_.scope.generation},
+                       CancelReason::fail_fast("the body of the root region could not be made"), Whose::Own);
   region.body_live.store(false);
   kernel.release_live(region);
   std::unique_lock hold(runtime_.gate.mutex);
@@ -154,13 +156,16 @@ Runtime& Runtime::operator=(Runtime&&) noexcept = default;
 
 Runtime::~Runtime() {
   if (state_ == nullptr || detail::this_worker() == nullptr) return;
-  std::fprintf(stderr, "quiesce: a Runtime was destroyed on a worker, which would wait for itself:\n%s", snapshot().text().c_str());
+  std::fprintf(stderr, "quiesce: a Runtime was destroyed on a worker, which would wait for itself:\n%s",
+               snapshot().text().c_str());
   std::abort();
 }
 
 RuntimeBuilder Runtime::builder() { return RuntimeBuilder(); }
 std::uint32_t Runtime::workers() const { return state_->executor.worker_count(); }
-Snapshot Runtime::snapshot() const { return detail::take_snapshot(state_->kernel.roots(), state_->executor.now()); }
+Snapshot Runtime::snapshot() const {
+  return detail::take_snapshot(state_->kernel.roots(), state_->executor.now());
+}
 
 RuntimeStats Runtime::stats() const {
   RuntimeStats stats;
@@ -176,16 +181,19 @@ RuntimeStats Runtime::stats() const {
   stats.blocking_queued = state_->executor.pool().queued();
   for (std::uint32_t i = 0; i < workers(); ++i) {
     const detail::WorkerCounters& from = state_->executor.counters(i);
-    auto read = [](const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); };
-    stats.workers.push_back({read(from.dispatched), read(from.cancel), read(from.timed), read(from.lifo), read(from.ready),
-                             read(from.local), read(from.injected), read(from.stolen), read(from.parked),
-                             read(from.cancel_streak_max), read(from.preferred_streak_max)});
+    auto read = [](const std::atomic<std::uint64_t>& counter) {
+      return counter.load(std::memory_order_relaxed);
+    };
+    stats.workers.push_back({read(from.dispatched), read(from.cancel), read(from.timed), read(from.lifo),
+                             read(from.ready), read(from.local), read(from.injected), read(from.stolen),
+                             read(from.parked), read(from.cancel_streak_max), read(from.preferred_streak_max)});
   }
   return stats;
 }
 
 void Runtime::cancel_all(const CancelReason& reason) {
-  for (detail::RegionRef root : state_->kernel.roots()) state_->kernel.cancel_region(root, reason, detail::Whose::Outside);
+  for (detail::RegionRef root : state_->kernel.roots())
+    state_->kernel.cancel_region(root, reason, detail::Whose::Outside);
 }
 
 namespace {
@@ -195,7 +203,8 @@ Duration longest_cleanup(const detail::Kernel& kernel, const CancelReason& reaso
   for (detail::RegionRef root : kernel.roots()) {
     std::scoped_lock hold(root.record->lock);
     if (!root.alive()) continue;
-    longest = std::max(longest, root.record->cleanup ? root.record->cleanup->time : default_cleanup_budget(reason.rank()).time);
+    longest = std::max(longest, root.record->cleanup ? root.record->cleanup->time
+                                                     : default_cleanup_budget(reason.rank()).time);
   }
   return longest;
 }
@@ -203,7 +212,8 @@ Duration longest_cleanup(const detail::Kernel& kernel, const CancelReason& reaso
 
 ShutdownReport Runtime::shutdown(Duration grace) {
   if (detail::this_worker() != nullptr) {
-    throw UsageError(Error(ErrorCode::BlockingInTask, "shutdown on a worker would wait for its own task: call it from another thread"));
+    throw UsageError(Error(ErrorCode::BlockingInTask,
+                           "shutdown on a worker would wait for its own task: call it from another thread"));
   }
   detail::Kernel& kernel = state_->kernel;
   auto drained_within = [&](Duration limit) {
@@ -229,7 +239,8 @@ ShutdownReport Runtime::shutdown(Duration grace) {
 
 std::string ShutdownReport::text() const {
   std::ostringstream out;
-  out << "shutdown: " << (drained ? "drained" : "not drained") << ", " << regions_at_start << " regions at its start\n";
+  out << "shutdown: " << (drained ? "drained" : "not drained") << ", " << regions_at_start
+      << " regions at its start\n";
   auto stage = [&](const char* name, const std::vector<TaskSnapshot>& tasks) {
     if (!tasks.empty()) out << "  not finished after " << name << ":\n" << detail::list(tasks);
   };
@@ -267,7 +278,8 @@ RuntimeBuilder&& RuntimeBuilder::workers(std::uint32_t count) && {
   return std::move(*this);
 }
 RuntimeBuilder&& RuntimeBuilder::blocking_threads(std::uint32_t min, std::uint32_t max) && {
-  require(max >= 1 && min <= max, "Runtime::builder().blocking_threads(min, max): max must be at least 1 and at least min");
+  require(max >= 1 && min <= max,
+          "Runtime::builder().blocking_threads(min, max): max must be at least 1 and at least min");
   settings_->executor.blocking_min = min;
   settings_->executor.blocking_max = max;
   return std::move(*this);

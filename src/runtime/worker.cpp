@@ -12,7 +12,9 @@ namespace {
 constinit thread_local Worker* worker_of_thread = nullptr;
 
 std::int64_t steady_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 void raise_to(std::atomic<std::uint64_t>& maximum, std::uint64_t value) {
@@ -138,7 +140,11 @@ TaskRecord* ProductionExecutor::pop_timed() noexcept {
 // ---- a worker ----
 
 Worker::Worker(ProductionExecutor& executor, std::uint32_t index)
-    : executor_(executor), index_(index), victim_(index), watched_(executor.config_.workers, 0), told_stuck_(executor.config_.workers, 0) {}
+    : executor_(executor),
+      index_(index),
+      victim_(index),
+      watched_(executor.config_.workers, 0),
+      told_stuck_(executor.config_.workers, 0) {}
 
 void Worker::start() {
   thread_ = std::thread([this] { run(); });
@@ -185,7 +191,8 @@ void Worker::observed_step(TaskRecord& task) {
   stepping_.store(&task, std::memory_order_release);
   executor_.kernel_->run_step(task);
   stepping_.store(nullptr, std::memory_order_relaxed);
-  if (counters_.dispatched.load(std::memory_order_relaxed) - ticked_ >= ProductionExecutor::tick_interval) tell_ticks();
+  if (counters_.dispatched.load(std::memory_order_relaxed) - ticked_ >= ProductionExecutor::tick_interval)
+    tell_ticks();
 }
 
 void Worker::tell_ticks() {
@@ -207,7 +214,9 @@ void Worker::look_after(Worker& other, bool same_step, Time now) {
   }
   if (now.nanos() - since < ProductionExecutor::stuck_after_ns) return;
   told_stuck_[other.index_] = step;
-  report_metric(metrics_, [&](MetricsProvider& to) { to.task_stuck_detected(task->id(), now - Time::from_nanos(since)); });
+  report_metric(metrics_, [&](MetricsProvider& to) {
+    to.task_stuck_detected(task->id(), now - Time::from_nanos(since));
+  });
 }
 
 void Worker::run_posted() {
@@ -235,7 +244,8 @@ TaskRecord* Worker::next_in_slot(std::uint64_t tick) {
 /// A timed or LIFO dispatch, and whether the ready queues had to wait for it.
 void Worker::count_preferred(std::atomic<std::uint64_t>& counter) {
   count(counter);
-  const bool others = ready_.size_approx() != 0 || !local_.empty() || !inbox_.empty() || !executor_.injected_.empty();
+  const bool others =
+      ready_.size_approx() != 0 || !local_.empty() || !inbox_.empty() || !executor_.injected_.empty();
   preferred_streak_ = others ? preferred_streak_ + 1 : 0;
   if (others) raise_to(counters_.preferred_streak_max, preferred_streak_);
 }
@@ -266,8 +276,10 @@ TaskRecord* Worker::next() {
     if (task == nullptr) task = executor_.injected_cancel_.pop();
     if (task != nullptr) {
       count(counters_.cancel);
-      const bool others = lifo_.load(std::memory_order_relaxed) != nullptr || !ready_.empty() || !local_.empty() || !inbox_.empty() ||
-                          executor_.timed_size_.load(std::memory_order_relaxed) > 0 || !executor_.injected_.empty();
+      const bool others = lifo_.load(std::memory_order_relaxed) != nullptr || !ready_.empty() ||
+                          !local_.empty() || !inbox_.empty() ||
+                          executor_.timed_size_.load(std::memory_order_relaxed) > 0 ||
+                          !executor_.injected_.empty();
       cancel_streak_ = others ? cancel_streak_ + 1 : 0;
       raise_to(counters_.cancel_streak_max, cancel_streak_);
       return task;
@@ -315,8 +327,8 @@ TaskRecord* Worker::own_ready() {
 TaskRecord* Worker::ready_lanes() {
   preferred_streak_ = 0;
   if (TaskRecord* task = own_ready()) return task;
-  auto batch = executor_.injected_.pop_batch(std::min<std::size_t>(ProductionExecutor::batch_max,
-                                                                   executor_.injected_.size() / executor_.worker_count() + 1));
+  auto batch = executor_.injected_.pop_batch(std::min<std::size_t>(
+      ProductionExecutor::batch_max, executor_.injected_.size() / executor_.worker_count() + 1));
   TaskRecord* first = batch.pop_front();
   while (TaskRecord* more = batch.pop_front()) push_own(ready_, *more, executor_.injected_);
   if (first != nullptr) {
@@ -364,7 +376,9 @@ bool Worker::take_over_stuck() {
 
 bool Worker::anything_visible() const {
   if (executor_.stopping_.load(std::memory_order_seq_cst)) return true;
-  if (!executor_.injected_.empty() || !executor_.injected_cancel_.empty() || !executor_.posted_.empty() || !inbox_.empty()) return true;
+  if (!executor_.injected_.empty() || !executor_.injected_cancel_.empty() || !executor_.posted_.empty() ||
+      !inbox_.empty())
+    return true;
   if (executor_.timed_size_.load(std::memory_order_seq_cst) > 0) return true;
   return std::any_of(executor_.workers_.begin(), executor_.workers_.end(),
                      [](const auto& worker) { return !worker->ready_.empty() || !worker->cancel_.empty(); });

@@ -34,7 +34,8 @@ namespace quiesce::detail {
 
 /// What a worker has done: written by it, read by anyone.
 struct WorkerCounters {
-  std::atomic<std::uint64_t> dispatched{0}, cancel{0}, timed{0}, lifo{0}, ready{0}, local{0}, injected{0}, stolen{0}, parked{0};
+  std::atomic<std::uint64_t> dispatched{0}, cancel{0}, timed{0}, lifo{0}, ready{0}, local{0}, injected{0},
+      stolen{0}, parked{0};
   /// The longest run of cancel dispatches while a timed or ready task of this worker was enabled (H2).
   std::atomic<std::uint64_t> cancel_streak_max{0};
   /// The longest run of timed or LIFO dispatches while its ready queue held a task.
@@ -82,8 +83,8 @@ class Worker {
   IntrusiveQueue<TaskRecord, &TaskRecord::queue_next> local_;
   Injector<TaskRecord> inbox_;  // local tasks woken by others
   alignas(64) SpinLock<> timer_lock_;
-  TimerWheel wheel_;              // under timer_lock_
-  Time sleeping_until_;           // under timer_lock_; Time::zero() while awake
+  TimerWheel wheel_;     // under timer_lock_
+  Time sleeping_until_;  // under timer_lock_; Time::zero() while awake
   std::atomic<bool> has_timers_{false};
   bool searching_ = false;
   bool local_turn_ = false;
@@ -122,7 +123,9 @@ class ProductionExecutor final : public Executor {
   bool withdraw_blocking(BlockingJob& job) noexcept override { return pool_.try_remove(&job); }
   std::uint32_t current_worker() const noexcept override;
   Time now() const noexcept override;
-  Time coarse_now() const noexcept override { return Time::from_nanos(coarse_now_.load(std::memory_order_relaxed)); }
+  Time coarse_now() const noexcept override {
+    return Time::from_nanos(coarse_now_.load(std::memory_order_relaxed));
+  }
 
   const Config& config() const { return config_; }
   const BlockingPool& pool() const { return pool_; }
@@ -154,7 +157,7 @@ class ProductionExecutor final : public Executor {
   Injector<TaskRecord> injected_, injected_cancel_;
   Injector<WorkItem, RealPlatform, &WorkItem::next> posted_;
   alignas(64) SpinLock<> timed_lock_;
-  TimedHeap<TaskRecord, KeyOf> timed_;           // under timed_lock_
+  TimedHeap<TaskRecord, KeyOf> timed_;  // under timed_lock_
   std::atomic<std::size_t> timed_size_{0};
   BlockingPool pool_;
 };

@@ -102,7 +102,8 @@ Task<std::expected<void, std::size_t>> wait_all_ok(TaskSpan tasks) {
     if (waiting.empty()) co_return std::expected<void, std::size_t>();
     WaitEnd end = co_await WaitAny{waiting};
     if (end == WaitEnd::Cancelled) {
-      request_all(tasks, CancelReason::parent_cancelled("the try_join was cancelled").with_cause(calling_reason()));
+      request_all(tasks,
+                  CancelReason::parent_cancelled("the try_join was cancelled").with_cause(calling_reason()));
       co_await drain(tasks);
       co_await cancelled(calling_reason());
     }
@@ -138,7 +139,8 @@ EndCancelled end_cancelled(TaskSpan tasks) {
 
 std::optional<Error> combinator_misuse(ScopeCore scope, CxCore cx, TaskSpan tasks, const char* what) {
   for (TaskRecord* task : tasks) {
-    if (task == nullptr) return Error(ErrorCode::PolledAfterCompletion, std::string(what) + ": a handle was moved from");
+    if (task == nullptr)
+      return Error(ErrorCode::PolledAfterCompletion, std::string(what) + ": a handle was moved from");
   }
   if (std::optional<Error> error = own_context_error(cx, what)) return error;
   return wrong_region(scope, cx, what);

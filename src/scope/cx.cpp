@@ -16,7 +16,9 @@ std::string describe(CxCore cx) {
 }
 
 Error stale(CxCore cx, const char* what) {
-  return Error(ErrorCode::StaleContext, std::string("Cx::") + what + ": the task of this context has ended; use the context that was passed to the running task")
+  return Error(ErrorCode::StaleContext,
+               std::string("Cx::") + what +
+                   ": the task of this context has ended; use the context that was passed to the running task")
       .with_context("task", to_string(cx.id()));
 }
 
@@ -67,10 +69,12 @@ std::optional<Error> own_context_error(CxCore cx, const char* what) {
   if (!cx.alive()) return stale(cx, what);
   TaskRecord* running = current_task();
   if (running == cx.task) return std::nullopt;
-  if (running == nullptr && cx.task->role == TaskRole::Driver) return std::nullopt;  // it speaks for code outside any task
+  if (running == nullptr && cx.task->role == TaskRole::Driver)
+    return std::nullopt;  // it speaks for code outside any task
   std::string who = running == nullptr ? "code outside any task" : "task " + running->path.to_string();
-  return Error(ErrorCode::ForeignContext, std::string("Cx::") + what + ": " + who + " used the context of " + describe(cx) +
-                                              "; a task may suspend, mask, acknowledge and draw only through its own context")
+  return Error(ErrorCode::ForeignContext,
+               std::string("Cx::") + what + ": " + who + " used the context of " + describe(cx) +
+                   "; a task may suspend, mask, acknowledge and draw only through its own context")
       .with_context("task", to_string(cx.id()));
 }
 
@@ -98,7 +102,8 @@ std::optional<CancelReason> cx_cancel_reason(CxCore cx) {
 }
 
 Outcome<> cx_checkpoint(CxCore cx) {
-  if (std::optional<Error> error = own_context_error(cx, "checkpoint")) return Outcome<>::err(std::move(*error));
+  if (std::optional<Error> error = own_context_error(cx, "checkpoint"))
+    return Outcome<>::err(std::move(*error));
   TaskRecord& task = *cx.task;
   task.kernel->note_checkpoint(task);
   if (!task.word.load().must_observe()) return Outcome<>::ok();
@@ -146,8 +151,12 @@ std::shared_ptr<BlockingPoolHandle> cx_blocking_pool(CxCore cx) {
 }
 std::shared_ptr<Pressure> cx_pressure(CxCore cx) { return capability(cx, "pressure", &Capabilities::pressure); }
 std::shared_ptr<Macaroon> cx_macaroon(CxCore cx) { return capability(cx, "macaroon", &Capabilities::macaroon); }
-std::shared_ptr<EvidenceSink> cx_evidence(CxCore cx) { return capability(cx, "evidence", &Capabilities::evidence); }
-std::shared_ptr<LogicalClock> cx_logical_clock(CxCore cx) { return capability(cx, "logical_clock", &Capabilities::logical_clock); }
+std::shared_ptr<EvidenceSink> cx_evidence(CxCore cx) {
+  return capability(cx, "evidence", &Capabilities::evidence);
+}
+std::shared_ptr<LogicalClock> cx_logical_clock(CxCore cx) {
+  return capability(cx, "logical_clock", &Capabilities::logical_clock);
+}
 bool cx_has_timer(CxCore cx) {
   CapabilityBlock* block = readable(cx, "has_timer").capabilities;
   return block != nullptr && block->set.timer;
@@ -197,7 +206,8 @@ void YieldAwaiter::start(PromiseBase& self) noexcept {
 MaskGuard::MaskGuard(detail::CxCore cx) : task_(&detail::own(cx, "mask")) {
   if (detail::Kernel::extra(*task_).mask_depth == depth_max) {
     throw UsageError(Error(ErrorCode::MaskTooDeep, "Cx::mask: masks nest at most " + std::to_string(depth_max) +
-                                                       " deep; task " + task_->path.to_string() + " is at the bound")
+                                                       " deep; task " + task_->path.to_string() +
+                                                       " is at the bound")
                          .with_context("task", to_string(task_->id())));
   }
   task_->kernel->enter_mask(*task_);

@@ -38,11 +38,13 @@ bool JoinWait::start(PromiseBase& self) noexcept {
   if (target == nullptr) {
     misuse = Error(ErrorCode::PolledAfterCompletion, "join of a handle that was moved from");
   } else if (target == &task) {
-    misuse = Error(ErrorCode::InvalidArgument, "task " + task.path.to_string() + " waits for itself: it would never end");
+    misuse = Error(ErrorCode::InvalidArgument,
+                   "task " + task.path.to_string() + " waits for itself: it would never end");
   } else if (cx.task != &task || !cx.alive()) {
     misuse = own_context_error(cx, "join");
   } else if (has_other_joiner(*target)) {
-    misuse = Error(ErrorCode::AlreadyJoining, "another task waits in a join of task " + target->path.to_string());
+    misuse =
+        Error(ErrorCode::AlreadyJoining, "another task waits in a join of task " + target->path.to_string());
   }
   auto answer_now = [&] {  // false: resume at once
     if (!settle(*this, task)) return give_way(task);
@@ -85,9 +87,9 @@ void request_task(TaskRecord& task, const CancelReason& reason) noexcept {
 }
 
 Error taken_before(TaskRecord& task) {
-  return Error(ErrorCode::PolledAfterCompletion,
-               "the result of task " + task.path.to_string() +
-                   " was taken before: by an earlier join, or by its region, which took the unjoined failure when it closed")
+  return Error(ErrorCode::PolledAfterCompletion, "the result of task " + task.path.to_string() +
+                                                     " was taken before: by an earlier join, or by its region, "
+                                                     "which took the unjoined failure when it closed")
       .with_context("task", to_string(task.id()));
 }
 

@@ -19,7 +19,8 @@ std::optional<RegionError> TokenMove::add(ObligationToken& token) {
   Moved before{&token, {}, region, 0, {}};
   {
     std::scoped_lock hold(region->lock);
-    if (entry->generation.load() != token.token_id.generation || entry->state != ObligationState::Reserved) return std::nullopt;  // leaked: as it is
+    if (entry->generation.load() != token.token_id.generation || entry->state != ObligationState::Reserved)
+      return std::nullopt;  // leaked: as it is
     before.generation = region->word.load().generation();
     before.holder = entry->holder;
   }
@@ -37,7 +38,8 @@ std::optional<RegionError> TokenMove::add(ObligationToken& token) {
 void TokenMove::give_back() noexcept {
   while (count_ > 0) {
     const Moved& last = moved_[--count_];
-    if (last.token->token_id != last.now) continue;  // it went into the frame that was not started, and was aborted with it
+    if (last.token->token_id != last.now)
+      continue;  // it went into the frame that was not started, and was aborted with it
     TaskRecord* holder = last.holder.is_valid() ? TaskSlab::find(last.holder.index) : nullptr;
     if (holder != nullptr && holder->id() != last.holder) holder = nullptr;
     auto back = move_obligation(last.now, {last.region, last.generation}, holder);
@@ -50,7 +52,8 @@ std::optional<RegionError> receive_token(ObligationToken& token, TaskRecord& joi
   auto moved = move_obligation(token.token_id, region_of(joiner), &joiner);
   if (!moved) {
     const ErrorCode code = moved.error().code();
-    if (code == ErrorCode::ObligationLeaked || code == ErrorCode::ObligationMoved) return std::nullopt;  // the token says so itself
+    if (code == ErrorCode::ObligationLeaked || code == ErrorCode::ObligationMoved)
+      return std::nullopt;  // the token says so itself
     return std::move(moved).error();
   }
   token.token_id = *moved;
@@ -61,14 +64,17 @@ std::optional<RegionError> receive_token(ObligationToken& token, TaskRecord& joi
 
 using namespace detail;
 
-std::expected<Obligation, RegionError> Obligation::reserve_in(const std::optional<ScopeCore>& scope, CxCore cx, ObligationKind kind,
-                                                              std::source_location where) {
+std::expected<Obligation, RegionError> Obligation::reserve_in(const std::optional<ScopeCore>& scope, CxCore cx,
+                                                              ObligationKind kind, std::source_location where) {
   if (std::optional<Error> misuse = own_context_error(cx, "reserve")) {
     return std::unexpected(RegionError(misuse->code(), scope ? scope->id() : RegionId{}));
   }
   RegionRef region = scope ? RegionRef{scope->region, scope->generation} : region_of(*cx.task);
-  if (!region.alive()) return std::unexpected(RegionError(ErrorCode::RegionNotFound, region.record != nullptr ? region.id() : RegionId{}));
-  if (region.record->kernel != cx.task->kernel) return std::unexpected(RegionError(ErrorCode::WrongRuntime, region.id()));
+  if (!region.alive())
+    return std::unexpected(
+        RegionError(ErrorCode::RegionNotFound, region.record != nullptr ? region.id() : RegionId{}));
+  if (region.record->kernel != cx.task->kernel)
+    return std::unexpected(RegionError(ErrorCode::WrongRuntime, region.id()));
   auto id = reserve_obligation(region, {kind, cx.task, where});
   if (!id) return std::unexpected(std::move(id).error());
   return Obligation(ObligationToken{*id, kind});

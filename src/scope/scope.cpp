@@ -31,13 +31,14 @@ constexpr LeafOps started_wait{finish_started, "a task to call started", false};
 
 }  // namespace
 
-std::expected<TaskRecord*, SpawnError> begin_spawn(ScopeCore scope, CxCore cx, TaskTier tier, const PolicyOps* policy,
-                                                   bool has_handle) {
+std::expected<TaskRecord*, SpawnError> begin_spawn(ScopeCore scope, CxCore cx, TaskTier tier,
+                                                   const PolicyOps* policy, bool has_handle) {
   TaskRecord& parent = readable(cx, "spawn");
   RegionRef region = ref_of(scope);
   if (!region.alive()) return std::unexpected(SpawnError(SpawnErrorKind::RegionNotFound, region.id()));
   Kernel& kernel = *parent.kernel;
-  if (region.record->kernel != &kernel) return std::unexpected(SpawnError(SpawnErrorKind::WrongRuntime, region.id()));
+  if (region.record->kernel != &kernel)
+    return std::unexpected(SpawnError(SpawnErrorKind::WrongRuntime, region.id()));
   if (tier == TaskTier::Local && kernel.executor().current_worker() == Executor::no_worker) {
     return std::unexpected(SpawnError(SpawnErrorKind::LocalSchedulerUnavailable, region.id()));
   }
@@ -62,7 +63,8 @@ void publish_blocking(TaskRecord& task, BlockingJob& job) noexcept {
     task.word.apply([](TaskWord w) { return task_word::finalize(w); });
     Kernel::forget_job(task);
     job.discard(&job);
-    task.result_ops->put_failure(task, Outcome<>::cancelled(CancelReason::resource_unavailable("the blocking pool takes no more work")));
+    task.result_ops->put_failure(
+        task, Outcome<>::cancelled(CancelReason::resource_unavailable("the blocking pool takes no more work")));
     kernel.complete(task);
   }
   Kernel::drop_reference(task);
@@ -83,7 +85,8 @@ void BlockingCallBase::run_call(BlockingCallBase& call) noexcept {
     try {
       call.invoke();
     } catch (...) {
-      task.result_ops->put_failure(task, Outcome<>::panicked(kernel.note_panic(task, std::current_exception())));
+      task.result_ops->put_failure(task,
+                                   Outcome<>::panicked(kernel.note_panic(task, std::current_exception())));
     }
   }
   task.word.apply([](TaskWord w) { return task_word::finalize(w); });
@@ -113,7 +116,8 @@ std::expected<void, RegionError> scope_defer(ScopeCore scope, std::unique_ptr<Fi
   return region.record->kernel->add_finalizer(region, std::move(node));
 }
 
-std::expected<HeapSlot, RegionError> scope_heap_put(ScopeCore scope, std::unique_ptr<HeapNode> node, std::size_t bytes) {
+std::expected<HeapSlot, RegionError> scope_heap_put(ScopeCore scope, std::unique_ptr<HeapNode> node,
+                                                    std::size_t bytes) {
   RegionRef ref = ref_of(scope);
   if (!ref.alive()) return std::unexpected(RegionError(ErrorCode::RegionNotFound, ref.id()));
   RegionRecord& region = *ref.record;
@@ -122,8 +126,9 @@ std::expected<HeapSlot, RegionError> scope_heap_put(ScopeCore scope, std::unique
     RegionWord word = region.word.load();
     if (word.generation() == ref.generation && word.gate() == Gate::Open) {
       if (region.limits.max_heap_bytes && region.heap_bytes + bytes > *region.limits.max_heap_bytes) {
-        return std::unexpected(RegionError(SpawnError::at_capacity(ref.id(), region.path.to_string(), "max_heap_bytes",
-                                                                   *region.limits.max_heap_bytes, region.heap_bytes)));
+        return std::unexpected(
+            RegionError(SpawnError::at_capacity(ref.id(), region.path.to_string(), "max_heap_bytes",
+                                                *region.limits.max_heap_bytes, region.heap_bytes)));
       }
       node->index = static_cast<std::uint32_t>(region.heap_slots.size());
       node->bytes = bytes;
@@ -146,7 +151,8 @@ std::expected<HeapNode*, RegionError> heap_find(HeapSlot slot, CxCore cx) {
   // The reader's own region and its ancestors are alive while it runs.
   bool below = false;
   for (RegionRecord* at = cx.task->region; at != nullptr && !below; at = at->parent) below = at == region;
-  if (!below) return std::unexpected(RegionError(ErrorCode::WrongRegion, slot.region, region->path.to_string()));
+  if (!below)
+    return std::unexpected(RegionError(ErrorCode::WrongRegion, slot.region, region->path.to_string()));
   std::scoped_lock hold(region->lock);
   if (slot.index >= region->heap_slots.size() || region->heap_slots[slot.index] == nullptr) {
     return std::unexpected(RegionError(ErrorCode::StaleReference, slot.region));
@@ -162,18 +168,21 @@ std::optional<Error> wrong_region(ScopeCore scope, CxCore cx, const char* what) 
     std::scoped_lock hold(scope.region->lock);
     if (ref_of(scope).alive()) named = "region " + scope.region->path.to_string();
   }
-  return Error(ErrorCode::WrongRegion, std::string(what) + ": the scope is of " + named + ", but task " + task.path.to_string() +
-                                           " is in region " + task.region->path.to_string() +
-                                           "; use a scope of its own region, or quiesce::region(cx, policy, body)")
+  return Error(ErrorCode::WrongRegion,
+               std::string(what) + ": the scope is of " + named + ", but task " + task.path.to_string() +
+                   " is in region " + task.region->path.to_string() +
+                   "; use a scope of its own region, or quiesce::region(cx, policy, body)")
       .with_context("scope", to_string(scope.id()))
       .with_context("region", to_string(task.region->id()));
 }
 
-std::expected<OpenedRegion, Error> open_task_region(std::optional<ScopeCore> scope, CxCore cx, const RegionOptions& options,
-                                                    const PolicyOps* policy, void* instance, RegionResult& result) {
+std::expected<OpenedRegion, Error> open_task_region(std::optional<ScopeCore> scope, CxCore cx,
+                                                    const RegionOptions& options, const PolicyOps* policy,
+                                                    void* instance, RegionResult& result) {
   if (std::optional<Error> misuse = own_context_error(cx, "region")) return std::unexpected(std::move(*misuse));
   if (scope) {
-    if (std::optional<Error> misuse = wrong_region(*scope, cx, "region")) return std::unexpected(std::move(*misuse));
+    if (std::optional<Error> misuse = wrong_region(*scope, cx, "region"))
+      return std::unexpected(std::move(*misuse));
   }
   TaskRecord& opener = *cx.task;
   Kernel& kernel = *opener.kernel;
@@ -215,7 +224,8 @@ void RegionAwaiter::start(TaskRecord& task) noexcept {
     return;
   }
   RegionRecord& region = *opened.scope.region;
-  kernel.cancel_region({&region, opened.scope.generation}, CancelReason::fail_fast("the body of the region could not be made"), Whose::Own);
+  kernel.cancel_region({&region, opened.scope.generation},
+                       CancelReason::fail_fast("the body of the region could not be made"), Whose::Own);
   {
     std::scoped_lock hold(region.lock);
     region.body_ended = true;

@@ -14,7 +14,9 @@ namespace {
 
 // ---- lambdas ----
 
-FORM(lambda_without_captures) { co_return co_await [](At here) -> q::Task<int> { co_return co_await leaf(here); }(at); }
+FORM(lambda_without_captures) {
+  co_return co_await [](At here) -> q::Task<int> { co_return co_await leaf(here); }(at);
+}
 FORM(lambda_without_captures_and_an_object) {
   co_return co_await [](At here, Probe probe) -> q::Task<int> {
     co_await ending(here);

@@ -66,7 +66,9 @@ FORM(logical_or_with_temporaries) {
 }
 FORM(choice_of_scalars) { co_return co_await truth(at) ? 42 : 0; }
 FORM(choice_of_awaited_scalars) { co_return at.end.waits ? co_await leaf(at) : co_await direct_leaf(at); }
-FORM(choice_of_an_awaited_scalar_and_a_constant) { co_return at.scope.region_id().is_valid() ? co_await leaf(at) : 0; }
+FORM(choice_of_an_awaited_scalar_and_a_constant) {
+  co_return at.scope.region_id().is_valid() ? co_await leaf(at) : 0;
+}
 FORM(choice_of_pointers) {
   Probe yes(42), no(0);
   const Probe* chosen = co_await truth(at) ? &yes : &no;
@@ -141,9 +143,7 @@ FORM(loop_condition_awaited) {
 FORM(loop_condition_at_its_end) {
   Probe bystander(0);
   int rounds = 0;
-  do {
-    ++rounds;
-  } while (co_await truth(rounds == 3 ? at : at.fine(), rounds < 3));
+  do { ++rounds; } while (co_await truth(rounds == 3 ? at : at.fine(), rounds < 3));
   co_return rounds + 39;
 }
 FORM(loop_step_awaited) {
@@ -172,7 +172,8 @@ FORM(range_for_over_awaited_with_awaits_inside) {
 }
 FORM(range_for_with_initialiser) {
   int sum = 0;
-  for (auto values = co_await three(at.fine()); const Probe& value : values) sum += co_await take_probe(at, value);
+  for (auto values = co_await three(at.fine()); const Probe& value : values)
+    sum += co_await take_probe(at, value);
   co_return sum;
 }
 FORM(range_for_with_bindings) {

@@ -11,7 +11,8 @@ namespace {
 
 constexpr int chain_depth = 1'000'000;
 constexpr int loop_awaits = 10'000'000;
-constexpr std::uintptr_t stack_bytes_max = 64 * 1024;  // a byte for every fifteenth frame: whatever recurses is over it
+constexpr std::uintptr_t stack_bytes_max =
+    64 * 1024;  // a byte for every fifteenth frame: whatever recurses is over it
 
 /// The part of the stack that was seen in use. Only one worker runs, and only while block_on waits.
 class StackWatch {
@@ -89,8 +90,9 @@ TEST_P(Depth, O4_a_million_nested_awaits_take_constant_stack) {
   }
 }
 INSTANTIATE_TEST_SUITE_P(Endings, Depth,
-                         testing::Values(Ending{How::Ok, false}, Ending{How::Ok, true}, Ending{How::Err, false}, Ending{How::Err, true},
-                                         Ending{How::Cancelled, false}, Ending{How::Cancelled, true}, Ending{How::Unasked, false},
+                         testing::Values(Ending{How::Ok, false}, Ending{How::Ok, true}, Ending{How::Err, false},
+                                         Ending{How::Err, true}, Ending{How::Cancelled, false},
+                                         Ending{How::Cancelled, true}, Ending{How::Unasked, false},
                                          Ending{How::Exception, false}),
                          [](const auto& each) { return to_string(each.param); });
 

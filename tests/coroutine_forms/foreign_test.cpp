@@ -131,8 +131,12 @@ FORM(foreign_through_a_pointer) {
   auto held = std::make_unique<ResumesElsewhere>(at);
   co_return co_await co_await *held;
 }
-FORM(foreign_in_an_argument) { co_return co_await take_number(at.fine(), co_await co_await ResumesElsewhere(at)); }
-FORM(foreign_beside_temporaries) { co_return (Probe(0) + Probe(co_await co_await ResumesElsewhere(at))).value(); }
+FORM(foreign_in_an_argument) {
+  co_return co_await take_number(at.fine(), co_await co_await ResumesElsewhere(at));
+}
+FORM(foreign_beside_temporaries) {
+  co_return (Probe(0) + Probe(co_await co_await ResumesElsewhere(at))).value();
+}
 FORM(foreign_in_a_loop) {
   int sum = 0;
   for (int i = 0; i < 5; ++i) sum += co_await co_await ResumesElsewhere(i == 4 ? at : at.fine());

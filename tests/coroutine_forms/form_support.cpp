@@ -65,6 +65,22 @@ q::Task<T> giving_frame(At at, T value, Probe bystander) {
 
 }  // namespace
 
+std::string to_string(Ending end) {
+  return std::string(names[static_cast<int>(end.how)]) + (end.waits ? "AfterWait" : "AtOnce");
+}
+std::ostream& operator<<(std::ostream& out, Ending end) { return out << to_string(end); }
+
+std::vector<Ending> all_endings() {
+  std::vector<Ending> all;
+  for (How how : {How::Ok, How::Err, How::Cancelled, How::Unasked, How::Exception}) {
+    for (bool waits : {false, true}) all.push_back({how, waits});
+  }
+  return all;
+}
+
+q::Error the_error() { return q::Error(q::ErrorCode::User, "the form failed"); }
+q::CancelReason the_reason() { return q::CancelReason::user("the form was cancelled"); }
+
 // Every frame holds a Probe from the start, so that a task which is never run, or never destroyed, is seen.
 q::Task<> ending(At at) { return ending_frame(at, Probe(0)); }
 q::Task<int> leaf(At at) { return leaf_frame(at, Probe(0)); }

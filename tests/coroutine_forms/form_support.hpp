@@ -68,7 +68,8 @@ q::Task<int> take_rvalue(At at, Probe&& probe);
 q::Task<int> take_string(At at, std::string text);
 q::Task<int> take_number(At at, int number);
 q::Task<int> take_default(At at, Probe probe = Probe(42));
-q::Task<int> take_default_string(At at, std::string text = std::string("42, as a string that is too long to be kept inside"));
+q::Task<int> take_default_string(
+    At at, std::string text = std::string("42, as a string that is too long to be kept inside"));
 
 using Form = q::Task<int> (*)(At);
 struct Registered {
@@ -85,7 +86,7 @@ q::Outcome<int> run_form(Form form, Ending end);
 
 }  // namespace forms
 
-#define FORM(name)                                                \
-  static q::Task<int> form_##name(At at);                         \
+#define FORM(name)                                                 \
+  static q::Task<int> form_##name(At at);                          \
   static const Registration registered_##name(#name, form_##name); \
   static q::Task<int> form_##name([[maybe_unused]] At at)

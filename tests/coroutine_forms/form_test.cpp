@@ -72,7 +72,8 @@ TEST_P(Forms, end_as_what_they_await) {
   EXPECT_GT(Ledger::the().births(), 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Forms, testing::Combine(testing::ValuesIn(registry()), testing::ValuesIn(all_endings())),
+INSTANTIATE_TEST_SUITE_P(All, Forms,
+                         testing::Combine(testing::ValuesIn(registry()), testing::ValuesIn(all_endings())),
                          [](const auto& each) {
                            return std::get<0>(each.param).name + "_" + to_string(std::get<1>(each.param));
                          });
@@ -93,7 +94,8 @@ q::Task<int> without_a_variable(At at) {
 }
 TEST(FormsRefusedDeathTest, an_awaited_condition_in_front_of_the_frame) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_DEATH((void)run_form(without_a_variable, Ending{}), "g\\+\\+ 12 miscompiles the coroutine.*Declare a variable");
+  EXPECT_DEATH((void)run_form(without_a_variable, Ending{}),
+               "g\\+\\+ 12 miscompiles the coroutine.*Declare a variable");
 }
 #endif
 

@@ -20,18 +20,29 @@ namespace {
 template <class T>
 concept SurvivesBraces = !std::is_aggregate_v<T> || std::is_trivially_copyable_v<T>;
 
-static_assert(SurvivesBraces<q::Error> && SurvivesBraces<q::Outcome<>> && SurvivesBraces<q::Outcome<std::string>>);
-static_assert(SurvivesBraces<q::CancelReason> && SurvivesBraces<q::RegionOrigin> && SurvivesBraces<q::TaskOrigin>);
+static_assert(SurvivesBraces<q::Error> && SurvivesBraces<q::Outcome<>> &&
+              SurvivesBraces<q::Outcome<std::string>>);
+static_assert(SurvivesBraces<q::CancelReason> && SurvivesBraces<q::RegionOrigin> &&
+              SurvivesBraces<q::TaskOrigin>);
 static_assert(SurvivesBraces<q::CleanupBudget> && SurvivesBraces<q::CauseLimits> && SurvivesBraces<q::Budget>);
-static_assert(SurvivesBraces<q::PanicPayload> && SurvivesBraces<q::AttachedFailure> && SurvivesBraces<q::BadOutcomeAccess>);
-static_assert(SurvivesBraces<q::RegionLimits> && SurvivesBraces<q::RegionOptions> && SurvivesBraces<q::UsageError>);
-static_assert(SurvivesBraces<q::SpawnError> && SurvivesBraces<q::RegionError> && SurvivesBraces<q::ChildFailure>);
-static_assert(SurvivesBraces<q::Fail<q::Error>> && SurvivesBraces<q::Cancelled> && SurvivesBraces<q::Started<std::string>>);
-static_assert(SurvivesBraces<q::TaskHandle<std::string>> && SurvivesBraces<q::Join<std::string, q::Error>> && SurvivesBraces<q::Task<>>);
-static_assert(SurvivesBraces<q::Cx> && SurvivesBraces<q::Scope<>> && SurvivesBraces<q::Sleep> && SurvivesBraces<q::Yield>);
-static_assert(SurvivesBraces<q::FailFast> && SurvivesBraces<q::CollectAll> && SurvivesBraces<q::RRef<std::string>>);
-static_assert(SurvivesBraces<q::UnsafeSend<std::string>> && SurvivesBraces<q::Time> && SurvivesBraces<q::LogicalId>);
-static_assert(SurvivesBraces<q::LogicalPath> && SurvivesBraces<q::PanicIsolationConfig> && SurvivesBraces<q::NodeId>);
+static_assert(SurvivesBraces<q::PanicPayload> && SurvivesBraces<q::AttachedFailure> &&
+              SurvivesBraces<q::BadOutcomeAccess>);
+static_assert(SurvivesBraces<q::RegionLimits> && SurvivesBraces<q::RegionOptions> &&
+              SurvivesBraces<q::UsageError>);
+static_assert(SurvivesBraces<q::SpawnError> && SurvivesBraces<q::RegionError> &&
+              SurvivesBraces<q::ChildFailure>);
+static_assert(SurvivesBraces<q::Fail<q::Error>> && SurvivesBraces<q::Cancelled> &&
+              SurvivesBraces<q::Started<std::string>>);
+static_assert(SurvivesBraces<q::TaskHandle<std::string>> && SurvivesBraces<q::Join<std::string, q::Error>> &&
+              SurvivesBraces<q::Task<>>);
+static_assert(SurvivesBraces<q::Cx> && SurvivesBraces<q::Scope<>> && SurvivesBraces<q::Sleep> &&
+              SurvivesBraces<q::Yield>);
+static_assert(SurvivesBraces<q::FailFast> && SurvivesBraces<q::CollectAll> &&
+              SurvivesBraces<q::RRef<std::string>>);
+static_assert(SurvivesBraces<q::UnsafeSend<std::string>> && SurvivesBraces<q::Time> &&
+              SurvivesBraces<q::LogicalId>);
+static_assert(SurvivesBraces<q::LogicalPath> && SurvivesBraces<q::PanicIsolationConfig> &&
+              SurvivesBraces<q::NodeId>);
 static_assert(SurvivesBraces<q::PanicLocation> && SurvivesBraces<q::SkipReason>);
 
 // ---- failures ----
@@ -54,7 +65,8 @@ FORM(fail_braced) {
 FORM(fail_with_a_context) {
   int value = co_await leaf(at.end.how == How::Err ? at.fine() : at);
   if (at.end.how == How::Err) {
-    co_await q::fail(q::Error{q::ErrorCode::User, "the form failed"}.with_context("key", std::string(100, 'x')));
+    co_await q::fail(
+        q::Error{q::ErrorCode::User, "the form failed"}.with_context("key", std::string(100, 'x')));
   }
   co_return value;
 }
@@ -147,7 +159,9 @@ FORM(expected_of_a_value) {
   std::expected<Probe, q::Error> expected(Probe(co_await leaf(at)));
   co_return (co_await std::move(expected)).value();
 }
-FORM(expected_temporary) { co_return (co_await std::expected<Probe, q::Error>(Probe(co_await leaf(at)))).value(); }
+FORM(expected_temporary) {
+  co_return (co_await std::expected<Probe, q::Error>(Probe(co_await leaf(at)))).value();
+}
 FORM(expected_error) {
   int value = co_await leaf(at.end.how == How::Err ? at.fine() : at);
   if (at.end.how == How::Err) co_await std::expected<int, q::Error>(std::unexpected(the_error()));
@@ -155,7 +169,8 @@ FORM(expected_error) {
 }
 FORM(expected_error_in_place) {
   int value = co_await leaf(at.end.how == How::Err ? at.fine() : at);
-  if (at.end.how == How::Err) co_await std::expected<void, q::Error>{std::unexpect, q::ErrorCode::User, "the form failed"};
+  if (at.end.how == How::Err)
+    co_await std::expected<void, q::Error>{std::unexpect, q::ErrorCode::User, "the form failed"};
   co_return value;
 }
 FORM(expected_void) {
@@ -307,8 +322,10 @@ FORM(spawn_local_named_closure) {
 FORM(spawn_local_temporary_that_borrows) {
   struct Inner {
     static q::Task<int> outer(At here) {
-      auto held = std::make_shared<const Probe>(42);  // outlives the region: the closure below is only asked before its end
-      auto handle = co_await here.scope.spawn_local(here.cx, [here](q::Cx cx) -> q::Task<int> { return leaf(here.with(cx)); });
+      auto held = std::make_shared<const Probe>(
+          42);  // outlives the region: the closure below is only asked before its end
+      auto handle = co_await here.scope.spawn_local(
+          here.cx, [here](q::Cx cx) -> q::Task<int> { return leaf(here.with(cx)); });
       int value = co_await handle.join(here.cx);
       co_return value - 42 + held->value();
     }
@@ -345,7 +362,8 @@ FORM(join_of_an_empty_handle_braced) {
 }
 FORM(handles_in_a_vector) {
   std::vector<q::TaskHandle<int>> handles;
-  for (int i = 0; i < 3; ++i) handles.push_back(co_await at.scope.spawn(at.cx, spawned, i == 2 ? at : at.fine()));
+  for (int i = 0; i < 3; ++i)
+    handles.push_back(co_await at.scope.spawn(at.cx, spawned, i == 2 ? at : at.fine()));
   int sum = 0;
   for (auto& handle : handles) sum += co_await handle.join(at.cx);
   co_return sum / 3;
@@ -391,7 +409,8 @@ FORM(join_all_of_a_vector) {
 }
 FORM(race_of_one) { co_return co_await at.scope.race(at.cx, co_await at.scope.spawn(at.cx, spawned, at)); }
 FORM(timeout_of_a_temporary) {
-  co_return co_await at.scope.timeout(at.cx, std::chrono::hours{1}, co_await at.scope.spawn(at.cx, spawned, at));
+  co_return co_await at.scope.timeout(at.cx, std::chrono::hours{1},
+                                      co_await at.scope.spawn(at.cx, spawned, at));
 }
 
 // ---- regions: what is opened is given in the awaited expression ----
@@ -415,42 +434,44 @@ FORM(region_with_a_function) {
   co_return co_await at.scope.region(at.cx, q::CollectAll{}, Inner::body) + co_await leaf(at);
 }
 FORM(region_with_limits_braced) {
-  co_return co_await at.scope.region_with(at.cx, q::RegionOptions{}.with_limits({.max_tasks = 1}), q::FailFast{},
-                                          [&](q::Cx cx, q::Scope<>&) -> q::Task<int> { return leaf(at.with(cx)); });
+  co_return co_await at.scope.region_with(
+      at.cx, q::RegionOptions{}.with_limits({.max_tasks = 1}), q::FailFast{},
+      [&](q::Cx cx, q::Scope<>&) -> q::Task<int> { return leaf(at.with(cx)); });
 }
 FORM(region_with_every_option_braced) {
   co_return co_await at.scope.region_with(
       at.cx,
       q::RegionOptions{}
-          .with_limits(q::RegionLimits{.max_tasks = 1, .max_children = 2, .max_obligations = {}, .max_heap_bytes = 1000})
+          .with_limits(
+              q::RegionLimits{.max_tasks = 1, .max_children = 2, .max_obligations = {}, .max_heap_bytes = 1000})
           .with_budget(q::Budget{.deadline = {}, .poll_quota = 1'000'000, .cost_quota = {}, .priority = 3})
           .with_cleanup(q::CleanupBudget{.steps = 10'000, .time = std::chrono::minutes{1}})
           .bounded(),
       q::FailFast{}, [&](q::Cx cx, q::Scope<>&) -> q::Task<int> { return leaf(at.with(cx)); });
 }
 FORM(region_with_a_braced_budget) {
-  co_return co_await at.scope.region_with_budget(at.cx, q::Budget{.deadline = {}, .poll_quota = 1'000'000, .cost_quota = {}},
-                                                 q::FailFast{},
-                                                 [&](q::Cx cx, q::Scope<>&) -> q::Task<int> { return leaf(at.with(cx)); });
+  co_return co_await at.scope.region_with_budget(
+      at.cx, q::Budget{.deadline = {}, .poll_quota = 1'000'000, .cost_quota = {}}, q::FailFast{},
+      [&](q::Cx cx, q::Scope<>&) -> q::Task<int> { return leaf(at.with(cx)); });
 }
 FORM(region_without_a_scope) {
-  co_return co_await q::region(at.cx, q::FailFast{}, [&](q::Cx cx, q::Scope<>&) -> q::Task<int> { return leaf(at.with(cx)); });
+  co_return co_await q::region(at.cx, q::FailFast{},
+                               [&](q::Cx cx, q::Scope<>&) -> q::Task<int> { return leaf(at.with(cx)); });
 }
 FORM(region_in_a_region) {
   co_return co_await at.scope.region(at.cx, q::FailFast{}, [&](q::Cx cx, q::Scope<>& scope) -> q::Task<int> {
-    co_return co_await scope.region(cx, q::FailFast{}, [&](q::Cx inner, q::Scope<>&) -> q::Task<int> {
-      return leaf(at.with(inner));
-    });
+    co_return co_await scope.region(
+        cx, q::FailFast{}, [&](q::Cx inner, q::Scope<>&) -> q::Task<int> { return leaf(at.with(inner)); });
   });
 }
 FORM(region_gives_an_object) {
-  Lone got = co_await at.scope.region(at.cx, q::FailFast{}, [&](q::Cx cx, q::Scope<>&) -> q::Task<Lone> {
-    return lone_leaf(at.with(cx));
-  });
+  Lone got = co_await at.scope.region(
+      at.cx, q::FailFast{}, [&](q::Cx cx, q::Scope<>&) -> q::Task<Lone> { return lone_leaf(at.with(cx)); });
   co_return got.value();
 }
 FORM(region_outcome) {
-  auto task = at.scope.region(at.cx, q::FailFast{}, [&](q::Cx cx, q::Scope<>&) -> q::Task<int> { return leaf(at.with(cx)); });
+  auto task = at.scope.region(at.cx, q::FailFast{},
+                              [&](q::Cx cx, q::Scope<>&) -> q::Task<int> { return leaf(at.with(cx)); });
   co_return co_await co_await std::move(task).outcome();
 }
 FORM(region_in_an_argument) {

@@ -9,7 +9,8 @@ Ledger& Ledger::the() {
 
 void Ledger::complain(const char* what, const void* self) {
   auto at = alive_.find(self);
-  complaints_.push_back(std::string(what) + (at == alive_.end() ? "" : ", object number " + std::to_string(at->second)));
+  complaints_.push_back(std::string(what) +
+                        (at == alive_.end() ? "" : ", object number " + std::to_string(at->second)));
 }
 
 void Ledger::born(const void* self) {
@@ -40,7 +41,8 @@ std::vector<std::string> Ledger::complaints() {
   std::scoped_lock hold(mutex_);
   std::vector<std::string> all = complaints_;
   for (const auto& [self, number] : alive_) {
-    all.push_back("never destroyed: object number " + std::to_string(number) + " of " + std::to_string(births_));
+    all.push_back("never destroyed: object number " + std::to_string(number) + " of " +
+                  std::to_string(births_));
   }
   return all;
 }

@@ -28,7 +28,8 @@ class Ledger {
   void complain(const char* what, const void* self);
 
   std::mutex mutex_;
-  std::unordered_map<const void*, std::size_t> alive_;  // under mutex_, as all below: address -> number of birth
+  std::unordered_map<const void*, std::size_t>
+      alive_;  // under mutex_, as all below: address -> number of birth
   std::size_t births_ = 0;
   std::vector<std::string> complaints_;
 };

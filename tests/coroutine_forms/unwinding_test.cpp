@@ -194,16 +194,20 @@ q::Task<int> around_bomb(At at, Log& log) {
 class Bombs : public Unwinding {};
 TEST_P(Bombs, O4_a_local_that_throws_while_unwinding_makes_the_task_end_panicked) {
   Log log;
-  auto body = [&](q::Cx cx, q::Scope<>& scope) -> q::Task<int> { return around_bomb(At{cx, scope, GetParam()}, log); };
+  auto body = [&](q::Cx cx, q::Scope<>& scope) -> q::Task<int> {
+    return around_bomb(At{cx, scope, GetParam()}, log);
+  };
   auto outcome = run(body);
   ASSERT_TRUE(outcome.is_panicked()) << outcome;
   EXPECT_THAT(outcome.panic().message(), HasSubstr("the inner bomb"));
   const std::string how = GetParam().how == How::Ok ? " commits" : " rolls back";
-  EXPECT_THAT(log, ElementsAre("inner last" + how, "the inner bomb goes off", "inner first rolls back", "outer local rolls back"));
+  EXPECT_THAT(log, ElementsAre("inner last" + how, "the inner bomb goes off", "inner first rolls back",
+                               "outer local rolls back"));
 }
 INSTANTIATE_TEST_SUITE_P(Endings, Bombs,
-                         testing::Values(Ending{How::Ok, false}, Ending{How::Ok, true}, Ending{How::Err, false}, Ending{How::Err, true},
-                                         Ending{How::Cancelled, false}, Ending{How::Cancelled, true}, Ending{How::Unasked, true}),
+                         testing::Values(Ending{How::Ok, false}, Ending{How::Ok, true}, Ending{How::Err, false},
+                                         Ending{How::Err, true}, Ending{How::Cancelled, false},
+                                         Ending{How::Cancelled, true}, Ending{How::Unasked, true}),
                          [](const auto& each) { return to_string(each.param); });
 
 q::Task<int> two_bombs(At at, Log& log) {
@@ -257,7 +261,8 @@ TEST_F(Destructors, O4_an_observer_does_not_survive_it_either) {
   Log log;
   auto body = [&](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
     auto task = around_bomb(At{cx, scope, Ending{How::Err, false}}, log);
-    auto outcome = co_await std::move(task).outcome();  // the task itself ends Panicked: there is nobody to observe it in here
+    auto outcome = co_await std::move(task)
+                       .outcome();  // the task itself ends Panicked: there is nobody to observe it in here
     log.push_back("not reached");
   };
   EXPECT_TRUE(run(body).is_panicked());
@@ -267,7 +272,9 @@ TEST_F(Destructors, O4_an_observer_does_not_survive_it_either) {
 TEST_F(Destructors, O4_the_join_of_a_task_whose_destructor_threw_shows_the_panic) {
   Log log;
   auto body = [&](q::Cx cx, q::Scope<>& scope) -> q::Task<bool> {
-    auto work = [](q::Cx mine, q::Scope<> in, Log* l) -> q::Task<int> { return around_bomb(At{mine, in, Ending{How::Err, true}}, *l); };
+    auto work = [](q::Cx mine, q::Scope<> in, Log* l) -> q::Task<int> {
+      return around_bomb(At{mine, in, Ending{How::Err, true}}, *l);
+    };
     auto handle = co_await scope.spawn_local(cx, work, scope, &log);
     auto outcome = co_await handle.join(cx).outcome();
     co_return outcome.is_panicked();

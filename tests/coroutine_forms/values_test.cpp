@@ -107,7 +107,9 @@ FORM(reference_to_a_local) {
 }
 FORM(default_argument) { co_return co_await take_default(at); }
 FORM(default_argument_string) { co_return co_await take_default_string(at); }
-FORM(string_from_a_literal) { co_return co_await take_string(at, "42 and so many characters that it goes to the heap"); }
+FORM(string_from_a_literal) {
+  co_return co_await take_string(at, "42 and so many characters that it goes to the heap");
+}
 FORM(string_temporary) { co_return co_await take_string(at, std::string("42") + std::string(100, ' ')); }
 FORM(sum_of_temporaries) { co_return co_await take_probe(at, Probe(40) + Probe(2)); }
 FORM(method_of_a_temporary) { co_return co_await take_probe(at, Probe(40).plus(2)); }
@@ -137,7 +139,8 @@ FORM(tuple_temporary) {
       co_return std::get<0>(all).value() + std::get<1>(all).value();
     }
   };
-  co_return co_await Inner::take(at, std::tuple<Probe, Lone, std::string>(Probe(40), Lone(2), std::string(50, 'x')));
+  co_return co_await Inner::take(
+      at, std::tuple<Probe, Lone, std::string>(Probe(40), Lone(2), std::string(50, 'x')));
 }
 FORM(optional_temporary) {
   struct Inner {
@@ -207,7 +210,8 @@ FORM(awaits_in_two_arguments) {
   co_return co_await Inner::add(at, co_await leaf(at.fine()), co_await leaf(at.fine()));
 }
 FORM(awaits_nested_three_deep) {
-  co_return co_await take_number(at.fine(), co_await take_number(at.fine(), co_await take_number(at, co_await leaf(at.fine()))));
+  co_return co_await take_number(
+      at.fine(), co_await take_number(at.fine(), co_await take_number(at, co_await leaf(at.fine()))));
 }
 FORM(awaited_object_as_argument) { co_return co_await take_probe(at.fine(), co_await probe_leaf(at)); }
 FORM(awaited_move_only_as_argument) { co_return co_await take_lone(at.fine(), co_await lone_leaf(at)); }
@@ -219,7 +223,9 @@ FORM(argument_of_a_plain_function) {
 }
 FORM(argument_of_a_constructor) { co_return Probe(co_await leaf(at), 0).value(); }
 FORM(operands_of_plus) { co_return co_await leaf(at.fine()) + co_await leaf(at) - 42; }
-FORM(operands_that_are_objects) { co_return (co_await probe_leaf(at.fine()) + co_await probe_leaf(at)).value() - 42; }
+FORM(operands_that_are_objects) {
+  co_return (co_await probe_leaf(at.fine()) + co_await probe_leaf(at)).value() - 42;
+}
 FORM(operand_beside_a_temporary) { co_return (Probe(0) + co_await probe_leaf(at)).value(); }
 FORM(operand_before_a_temporary) { co_return (co_await probe_leaf(at) + Probe(0)).value(); }
 FORM(unary_operands) { co_return -(-co_await leaf(at)); }

@@ -31,7 +31,8 @@ TEST(Budgets, B1_infinite_constrains_nothing) {
 TEST(Budgets, B2_meet_takes_the_tighter_of_each) {
   const Budget a = none.with_deadline(Time::from_nanos(5)).with_poll_quota(9).with_priority(1);
   const Budget b = none.with_deadline(Time::from_nanos(7)).with_poll_quota(3).with_cost_quota(4);
-  const Budget both = none.with_deadline(Time::from_nanos(5)).with_poll_quota(3).with_cost_quota(4).with_priority(1);
+  const Budget both =
+      none.with_deadline(Time::from_nanos(5)).with_poll_quota(3).with_cost_quota(4).with_priority(1);
   EXPECT_EQ(meet(a, b), both);
   EXPECT_EQ(meet(b, a), both);
   EXPECT_EQ(meet(both, a), both);
@@ -52,8 +53,10 @@ Budget nested(const Budget& outer, const Budget& wanted) {
 }
 
 TEST(Budgets, B3_nesting_never_relaxes) {
-  const Budget tight = none.with_deadline(Time::from_nanos(1000)).with_poll_quota(50).with_cost_quota(10).with_priority(3);
-  const Budget loose = none.with_deadline(Time::from_nanos(2000)).with_poll_quota(99).with_cost_quota(20).with_priority(1);
+  const Budget tight =
+      none.with_deadline(Time::from_nanos(1000)).with_poll_quota(50).with_cost_quota(10).with_priority(3);
+  const Budget loose =
+      none.with_deadline(Time::from_nanos(2000)).with_poll_quota(99).with_cost_quota(20).with_priority(1);
   EXPECT_EQ(nested(tight, loose), tight);
   EXPECT_EQ(nested(loose, tight), tight);
   EXPECT_EQ(nested(tight, none), tight);

@@ -13,10 +13,17 @@ namespace {
 // ---- C1 ----
 
 TEST(Cancellation, C1_kinds_have_their_ranks) {
-  constexpr std::pair<CancelKind, int> ranks[] = {
-      {CancelKind::User, 0},      {CancelKind::Timeout, 1},    {CancelKind::Deadline, 1},        {CancelKind::PollQuota, 2},
-      {CancelKind::CostBudget, 2}, {CancelKind::FailFast, 3},   {CancelKind::RaceLost, 3},        {CancelKind::LinkedExit, 3},
-      {CancelKind::ParentCancelled, 4}, {CancelKind::ResourceUnavailable, 4}, {CancelKind::Shutdown, 5}};
+  constexpr std::pair<CancelKind, int> ranks[] = {{CancelKind::User, 0},
+                                                  {CancelKind::Timeout, 1},
+                                                  {CancelKind::Deadline, 1},
+                                                  {CancelKind::PollQuota, 2},
+                                                  {CancelKind::CostBudget, 2},
+                                                  {CancelKind::FailFast, 3},
+                                                  {CancelKind::RaceLost, 3},
+                                                  {CancelKind::LinkedExit, 3},
+                                                  {CancelKind::ParentCancelled, 4},
+                                                  {CancelKind::ResourceUnavailable, 4},
+                                                  {CancelKind::Shutdown, 5}};
   for (auto [kind, expected] : ranks) EXPECT_EQ(rank(kind), expected) << kind;
 }
 
@@ -91,14 +98,16 @@ TEST(Cancellation, C2_of_equals_the_first_stands) {
 
 TEST(Cancellation, C2_strengthen_is_associative_commutative_and_idempotent) {
   const CancelReason all[] = {CancelReason::user("a"), CancelReason::user("b").with_time(Time::from_nanos(4)),
-                              CancelReason::shutdown("c").with_cleanup({5, 7s}), CancelReason::fail_fast("d").with_cleanup({9, 1s}),
+                              CancelReason::shutdown("c").with_cleanup({5, 7s}),
+                              CancelReason::fail_fast("d").with_cleanup({9, 1s}),
                               CancelReason::parent_cancelled().with_cause(CancelReason::deadline("e"))};
   for (const CancelReason& x : all) {
     EXPECT_EQ(strengthen(x, x), x);
     for (const CancelReason& y : all) {
       EXPECT_EQ(strengthen(x, y), strengthen(y, x));
       EXPECT_GE(strengthen(x, y), x);
-      for (const CancelReason& z : all) EXPECT_EQ(strengthen(strengthen(x, y), z), strengthen(x, strengthen(y, z)));
+      for (const CancelReason& z : all)
+        EXPECT_EQ(strengthen(strengthen(x, y), z), strengthen(x, strengthen(y, z)));
     }
   }
 }
@@ -145,7 +154,8 @@ TEST_F(Phases, C3_a_checkpoint_acknowledges) {
   h.abort();
   // yield() had been left when the request came, so the body goes on
   b.stepper.run_until_idle();
-  EXPECT_EQ(seen, (std::vector{TaskPhase::CancelRequested, TaskPhase::CancelRequested, TaskPhase::CancelRequested, TaskPhase::Cancelling}));
+  EXPECT_EQ(seen, (std::vector{TaskPhase::CancelRequested, TaskPhase::CancelRequested,
+                               TaskPhase::CancelRequested, TaskPhase::Cancelling}));
 }
 
 TEST_F(Phases, C3_a_wait_that_is_refused_or_woken_acknowledges_also_when_observed) {
@@ -195,7 +205,8 @@ struct PhaseProbe {
   TaskId* task;
   std::vector<TaskPhase>* seen;
   PhaseProbe(Phases* t, TaskId* id, std::vector<TaskPhase>* s) : test(t), task(id), seen(s) {}
-  PhaseProbe(PhaseProbe&& other) noexcept : test(std::exchange(other.test, nullptr)), task(other.task), seen(other.seen) {}
+  PhaseProbe(PhaseProbe&& other) noexcept
+      : test(std::exchange(other.test, nullptr)), task(other.task), seen(other.seen) {}
   PhaseProbe& operator=(PhaseProbe&&) = delete;
   ~PhaseProbe() {
     if (test != nullptr) seen->push_back(test->of(*task));

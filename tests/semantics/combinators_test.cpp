@@ -32,7 +32,9 @@ Task<int> when_asked(Cx cx, End end) {
 /// Failures stay with whoever holds the handle: the root collects.
 struct Branches : Bench<CollectAll> {
   using Bench::Bench;
-  TaskHandle<int> make(Duration delay, End end, int value) { return scope.spawn(cx, branch, delay, end, value).value(); }
+  TaskHandle<int> make(Duration delay, End end, int value) {
+    return scope.spawn(cx, branch, delay, end, value).value();
+  }
   TaskHandle<int> make_never() { return scope.spawn(cx, never).value(); }
   TaskHandle<int> make_when_asked(End end) { return scope.spawn(cx, when_asked, end).value(); }
   std::vector<TaskHandle<int>> list(TaskHandle<int> a, TaskHandle<int> b) {
@@ -47,7 +49,8 @@ template <class T>
 std::string describe(const Outcome<T>& o) {
   if (o.is_ok()) return "ok";
   if (o.is_err()) return o.error().message();
-  if (o.is_cancelled()) return std::string(to_string(o.cancel_reason().kind())) + " " + o.cancel_reason().message();
+  if (o.is_cancelled())
+    return std::string(to_string(o.cancel_reason().kind())) + " " + o.cancel_reason().message();
   return o.panic().message().substr(o.panic().message().find("panic ", 6));
 }
 
@@ -55,7 +58,8 @@ std::string describe(const Outcome<T>& o) {
 
 TEST(Combinators, J1_join_awaits_all_whatever_the_outcomes_and_keeps_the_order) {
   Branches b;
-  auto join = b.scope.join(b.cx, b.make(9ms, End::Ok, 1), b.make(1ms, End::Err, 2), b.make(5ms, End::Cancel, 3), b.make(3ms, End::Panic, 4));
+  auto join = b.scope.join(b.cx, b.make(9ms, End::Ok, 1), b.make(1ms, End::Err, 2), b.make(5ms, End::Cancel, 3),
+                           b.make(3ms, End::Panic, 4));
   auto o = b.run(std::move(join));
   ASSERT_TRUE(o.is_ok());
   EXPECT_EQ(std::get<0>(o.value()).value(), 1);
@@ -363,8 +367,8 @@ TEST(Combinators, J3_if_the_primary_had_finished_all_the_same_its_value_or_panic
 
 // ---- J4 ----
 
-constexpr std::pair<Duration, End> observations[] = {{1ms, End::Ok},    {2ms, End::Err},    {3ms, End::Cancel}, {4ms, End::Panic},
-                                                      {5ms, End::Ok}};
+constexpr std::pair<Duration, End> observations[] = {
+    {1ms, End::Ok}, {2ms, End::Err}, {3ms, End::Cancel}, {4ms, End::Panic}, {5ms, End::Ok}};
 
 /// What `race` of the three gives, nested to the left or to the right by tasks that race themselves.
 std::string nested_race(bool left, const std::pair<Duration, End> (&of)[3]) {
@@ -375,7 +379,8 @@ std::string nested_race(bool left, const std::pair<Duration, End> (&of)[3]) {
       auto y = co_await b.scope.spawn(cx, branch, of[first + 1].first, of[first + 1].second, first + 1);
       auto race = b.scope.race(cx, std::move(x), std::move(y));
       Outcome<int> o = co_await std::move(race).outcome();
-      if (o.is_cancelled()) co_await cancelled(o.cancel_reason());  // passed on as it is: reading it would be O5
+      if (o.is_cancelled())
+        co_await cancelled(o.cancel_reason());  // passed on as it is: reading it would be O5
       co_return co_await std::move(o);
     });
   };
@@ -426,8 +431,10 @@ TEST(Combinators, J4_join_is_associative) {
   auto nested = [](bool left) {
     Branches b;
     auto pair = b.spawn([&b, left](Cx cx) -> Task<std::string> {
-      auto x = co_await b.scope.spawn(cx, branch, Duration(left ? 1ms : 2ms), left ? End::Ok : End::Err, left ? 0 : 1);
-      auto y = co_await b.scope.spawn(cx, branch, Duration(left ? 2ms : 3ms), left ? End::Err : End::Panic, left ? 1 : 2);
+      auto x = co_await b.scope.spawn(cx, branch, Duration(left ? 1ms : 2ms), left ? End::Ok : End::Err,
+                                      left ? 0 : 1);
+      auto y = co_await b.scope.spawn(cx, branch, Duration(left ? 2ms : 3ms), left ? End::Err : End::Panic,
+                                      left ? 1 : 2);
       auto join = b.scope.join(cx, std::move(x), std::move(y));
       auto both = co_await std::move(join);
       co_return describe(std::get<0>(both)) + ", " + describe(std::get<1>(both));
@@ -449,7 +456,10 @@ TEST(Combinators, J5_in_time_the_tasks_outcome) {
     auto timeout = b.scope.timeout(b.cx, 10ms, b.make(2ms, end, 1));
     Outcome<int> o = b.run(std::move(timeout));
     EXPECT_EQ(b.stepper.now(), Time::zero() + 2ms);
-    EXPECT_EQ(describe(o), end == End::Ok ? "ok" : end == End::Err ? "err 1" : end == End::Cancel ? "User cancel 1" : "panic 1");
+    EXPECT_EQ(describe(o), end == End::Ok       ? "ok"
+                           : end == End::Err    ? "err 1"
+                           : end == End::Cancel ? "User cancel 1"
+                                                : "panic 1");
   }
 }
 
@@ -536,7 +546,8 @@ TEST(Combinators, J6_race) {
   expect_cancelled_while_waiting([](auto& scope, Cx cx, auto h) { return scope.race(cx, std::move(h)); });
 }
 TEST(Combinators, J6_timeout) {
-  expect_cancelled_while_waiting([](auto& scope, Cx cx, auto h) { return scope.timeout(cx, 10s, std::move(h)); });
+  expect_cancelled_while_waiting(
+      [](auto& scope, Cx cx, auto h) { return scope.timeout(cx, 10s, std::move(h)); });
 }
 
 TEST(Combinators, J6_hedge) {

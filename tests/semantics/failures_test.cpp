@@ -29,7 +29,8 @@ TEST(Failures, R7_a_panic_is_seen_by_a_waiting_joiner_and_goes_to_the_policy) {
       throw std::runtime_error("boom");
     };
     auto joiner = [](Cx mine, TaskHandle<> joined, Lines* out) -> Task<> {
-      MaskGuard mask = mine.mask();  // the policy's request comes at once: it must not hide what the joiner sees
+      MaskGuard mask =
+          mine.mask();  // the policy's request comes at once: it must not hide what the joiner sees
       auto outcome = co_await joined.join(mine).outcome();
       out->push_back(outcome.is_panicked() ? "panicked" : "other");
     };
@@ -328,7 +329,8 @@ TEST(Failures, R7_a_policy_is_told_what_failed_and_decides) {
   EXPECT_EQ(Recording::failures[2].kind, OutcomeKind::Panicked);
   EXPECT_EQ(Recording::failures[2].task, panicked);
   EXPECT_THROW(std::rethrow_exception(Recording::failures[2].exception), std::runtime_error);
-  EXPECT_EQ(Recording::aggregated, (std::vector{OutcomeKind::Err, OutcomeKind::Cancelled, OutcomeKind::Panicked}));
+  EXPECT_EQ(Recording::aggregated,
+            (std::vector{OutcomeKind::Err, OutcomeKind::Cancelled, OutcomeKind::Panicked}));
   Recording::failures.clear();
 }
 

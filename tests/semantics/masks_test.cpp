@@ -131,7 +131,8 @@ TEST(Masks, C7_the_default_budgets_are_tighter_the_higher_the_rank) {
     EXPECT_LT(steps, before);
     before = steps;
   }
-  for (std::uint8_t r = 1; r <= max_cancel_rank; ++r) EXPECT_LT(default_cleanup_budget(r).time, default_cleanup_budget(r - 1).time);
+  for (std::uint8_t r = 1; r <= max_cancel_rank; ++r)
+    EXPECT_LT(default_cleanup_budget(r).time, default_cleanup_budget(r - 1).time);
 }
 
 TEST(Masks, C7_it_is_the_rank_of_the_root_cause) {
@@ -230,7 +231,9 @@ TEST(Masks, C7_a_spent_mask_counts_as_none_until_the_outermost_guard_is_gone) {
   Bench<> b(with_cleanup(2, 1h));
   Lines lines;
   auto h = b.spawn([&](Cx cx) -> Task<> {
-    auto look = [&](const char* where) { lines.push_back(std::string(where) + (cx.checkpoint().is_ok() ? " ok" : " refused")); };
+    auto look = [&](const char* where) {
+      lines.push_back(std::string(where) + (cx.checkpoint().is_ok() ? " ok" : " refused"));
+    };
     {
       MaskGuard outer = cx.mask();
       for (int i = 0; i < 3; ++i) co_await cx.yield();
@@ -248,7 +251,8 @@ TEST(Masks, C7_a_spent_mask_counts_as_none_until_the_outermost_guard_is_gone) {
   b.stepper.step(h.task_id());
   h.abort();
   EXPECT_TRUE(b.stepper.run(h.join(b.cx)).is_ok());
-  EXPECT_EQ(lines, (Lines{"spent refused", "inner refused", "inner left refused", "unmasked refused", "a new outermost mask ok"}));
+  EXPECT_EQ(lines, (Lines{"spent refused", "inner refused", "inner left refused", "unmasked refused",
+                          "a new outermost mask ok"}));
 }
 
 TEST(Masks, C7_a_graver_request_tightens_the_running_budget_of_steps) {
@@ -277,7 +281,9 @@ TEST(Masks, C7_a_graver_request_tightens_the_running_budget_of_time) {
       (void)co_await cx.sleep(1h).outcome();
       woken = cx.now();
     });
-    auto ask = [&](const CancelReason& reason) { on_task ? h.abort_with_reason(reason) : b.stepper.cancel(b.root, reason); };
+    auto ask = [&](const CancelReason& reason) {
+      on_task ? h.abort_with_reason(reason) : b.stepper.cancel(b.root, reason);
+    };
     b.stepper.step(h.task_id());
     ask(CancelReason::user("mild"));
     b.stepper.advance(1s);
@@ -300,7 +306,8 @@ TEST(Masks, C7_a_graver_request_does_not_give_more_than_is_left) {
   b.stepper.step(h.task_id());
   b.stepper.cancel(b.root, CancelReason::user("mild"));
   b.stepper.advance(10s);
-  b.stepper.cancel(b.root, CancelReason::shutdown("graver"));  // two seconds from the first request have long passed
+  b.stepper.cancel(b.root,
+                   CancelReason::shutdown("graver"));  // two seconds from the first request have long passed
   b.stepper.run_until_idle();
   EXPECT_EQ(woken, Time::zero() + 10s);
 }
@@ -342,7 +349,8 @@ struct Bounded : ::testing::Test {
   std::uint64_t escalated() const { return metrics->count(MetricKind::Escalated); }
   template <class Body>
   Outcome<> run_bounded(Body& body) {
-    auto region = b.scope.region_with(b.cx, RegionOptions().bounded().with_cleanup(ten_seconds), FailFast{}, body);
+    auto region =
+        b.scope.region_with(b.cx, RegionOptions().bounded().with_cleanup(ten_seconds), FailFast{}, body);
     return b.run(std::move(region));
   }
 };
@@ -394,7 +402,8 @@ TEST_F(Bounded, C10_a_task_that_stops_in_time_is_not_escalated) {
 TEST_F(Bounded, C10_a_request_from_above_counts_as_well) {
   auto body = [&](Cx cx, Scope<>&) -> Task<> { co_await ignores(cx, 60); };
   auto opener = b.spawn([&](Cx cx) -> Task<> {
-    auto region = b.scope.region_with(cx, RegionOptions().bounded().with_cleanup(ten_seconds), FailFast{}, body);
+    auto region =
+        b.scope.region_with(cx, RegionOptions().bounded().with_cleanup(ten_seconds), FailFast{}, body);
     co_await std::move(region);
   });
   b.stepper.run_until_idle();
@@ -443,7 +452,8 @@ TEST_F(Bounded, C10_a_region_opened_after_the_escalation_does_not_escape_it) {
     (void)co_await scope.region(cx, FailFast{}, inner).outcome();
   };
   auto opener = b.spawn([&](Cx cx) -> Task<> {
-    auto region = b.scope.region_with(cx, RegionOptions().bounded().with_cleanup(ten_seconds), FailFast{}, body);
+    auto region =
+        b.scope.region_with(cx, RegionOptions().bounded().with_cleanup(ten_seconds), FailFast{}, body);
     co_await std::move(region);
   });
   b.stepper.run_until_idle();
@@ -465,7 +475,8 @@ TEST_F(Bounded, C10_a_foreign_await_is_waited_for) {
     lines.push_back("beyond");
   };
   auto opener = b.spawn([&](Cx cx) -> Task<> {
-    auto region = b.scope.region_with(cx, RegionOptions().bounded().with_cleanup(ten_seconds), FailFast{}, body);
+    auto region =
+        b.scope.region_with(cx, RegionOptions().bounded().with_cleanup(ten_seconds), FailFast{}, body);
     co_await std::move(region);
   });
   b.stepper.run_until_idle();
@@ -494,7 +505,8 @@ TEST_F(Bounded, C10_a_combinator_drains_its_branches_all_the_same) {
     lines.push_back("beyond");
   };
   auto opener = b.spawn([&](Cx cx) -> Task<> {
-    auto region = b.scope.region_with(cx, RegionOptions().bounded().with_cleanup(ten_seconds), FailFast{}, body);
+    auto region =
+        b.scope.region_with(cx, RegionOptions().bounded().with_cleanup(ten_seconds), FailFast{}, body);
     co_await std::move(region);
   });
   b.stepper.run_until_idle();
@@ -561,7 +573,8 @@ TEST_F(Bounded, C10_an_escalated_tasks_own_panic_is_not_lost) {
     co_await panicking(cx, "bug");
   };
   auto opener = b.spawn([&](Cx cx) -> Task<bool> {
-    auto region = b.scope.region_with(cx, RegionOptions().bounded().with_cleanup(ten_seconds), FailFast{}, body);
+    auto region =
+        b.scope.region_with(cx, RegionOptions().bounded().with_cleanup(ten_seconds), FailFast{}, body);
     Outcome<> o = co_await std::move(region).outcome();
     co_return o.is_panicked();
   });
@@ -803,6 +816,78 @@ TEST_F(Shield, C11_the_steps_of_tasks_in_regions_inside_count_as_well) {
   EXPECT_TRUE(b.stepper.run(h.join(b.cx)).is_ok());
   EXPECT_LE(steps, 1001);
   EXPECT_GE(steps, 990);
+}
+
+// ---- the same on threads: whatever the interleaving, everybody ends ----
+
+TEST(Masks, C11_shields_and_requests_race_on_threads) {
+  Runtime rt = Runtime::builder().workers(2).build();
+  constexpr int rounds = 200;
+  std::atomic<int> shielded{0}, through{0}, ended{0};
+  auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
+    for (int i = 0; i < rounds; ++i) {
+      auto inner = [&](Cx mine, Scope<>&) -> Task<> {
+        for (int k = 0; k < 40; ++k) {
+          Outcome<> o = mine.checkpoint();
+          if (o.is_cancelled()) {
+            through.fetch_add(1);
+            co_await std::move(o);
+          }
+          MaskGuard mask = mine.mask();
+          co_await mine.yield();
+        }
+        shielded.fetch_add(1);
+      };
+      auto opens = UnsafeSend([&](Cx mine) -> Task<> {
+        MaskGuard mask = mine.mask();
+        auto region = quiesce::region(mine, FailFast{}, inner);
+        (void)co_await std::move(region).outcome();
+        ended.fetch_add(1);
+      });
+      auto h = co_await scope.spawn(cx, std::move(opens));
+      for (int k = 0; k < i % 9; ++k) co_await cx.yield();
+      h.abort_with_reason(CancelReason::user("stop").with_cleanup({static_cast<std::uint32_t>(i % 50), 1h}));
+      (void)co_await h.join(cx).outcome();
+    }
+  };
+  EXPECT_TRUE(rt.block_on(body).is_ok());
+  EXPECT_EQ(ended, rounds);
+  EXPECT_EQ(shielded + through, rounds);
+}
+
+TEST(Masks, C10_escalation_races_completion_on_threads) {
+  Runtime rt = Runtime::builder().workers(2).build();
+  constexpr int rounds = 100;
+  std::atomic<int> frames{0};
+  auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
+    for (int i = 0; i < rounds; ++i) {
+      struct Count {
+        std::atomic<int>* frames;
+        explicit Count(std::atomic<int>* f) : frames(f) { frames->fetch_add(1); }
+        ~Count() { frames->fetch_sub(1); }
+      };
+      auto bounded = [&](Cx mine, Scope<>& region) -> Task<> {
+        for (int k = 0; k < 3; ++k) {
+          auto work = UnsafeSend([&frames](Cx its) -> Task<> {
+            Count count(&frames);
+            for (int n = 0; n < 50; ++n) {
+              MaskGuard mask = its.mask();
+              (void)co_await its.sleep(10us).outcome();
+            }
+          });
+          co_await region.launch(mine, std::move(work));
+        }
+        region.cancel(CancelReason::user("stop"));
+      };
+      const RegionOptions options =
+          RegionOptions().bounded().with_cleanup({1000, std::chrono::microseconds(i * 20)});
+      auto region = scope.region_with(cx, options, FailFast{}, bounded);
+      (void)co_await std::move(region).outcome();
+      EXPECT_EQ(frames, 0);
+    }
+  };
+  EXPECT_TRUE(rt.block_on(body).is_ok());
+  EXPECT_EQ(rt.stats().tasks_spawned, rt.stats().tasks_completed);
 }
 
 }  // namespace

@@ -14,14 +14,17 @@ struct Ledger : ::testing::Test {
   std::shared_ptr<InMemoryMetrics> metrics = std::make_shared<InMemoryMetrics>();
   Bench<> bench{StepperOptions{.metrics = metrics}};
 
-  Obligation reserve(ObligationKind kind = ObligationKind::Lease) { return Obligation::reserve(bench.cx, bench.scope, kind).value(); }
+  Obligation reserve(ObligationKind kind = ObligationKind::Lease) {
+    return Obligation::reserve(bench.cx, bench.scope, kind).value();
+  }
   std::size_t owed() { return bench.stepper.region(bench.root)->obligations; }
 };
 
 // ---- L1: kinds, states, the holder, moving ----
 
 TEST_F(Ledger, L1_every_kind_goes_from_reserved_to_one_final_state) {
-  for (ObligationKind kind : {ObligationKind::SendPermit, ObligationKind::Ack, ObligationKind::Lease, ObligationKind::IoOp}) {
+  for (ObligationKind kind :
+       {ObligationKind::SendPermit, ObligationKind::Ack, ObligationKind::Lease, ObligationKind::IoOp}) {
     Obligation committed = reserve(kind), aborted = reserve(kind);
     EXPECT_EQ(committed.kind(), kind);
     EXPECT_TRUE(committed.id().is_valid());
@@ -142,7 +145,8 @@ TEST_F(Ledger, L1_S1_a_spawn_that_throws_gives_the_token_back) {
   RegionId other_root = bench.stepper.create_root_region();
   Obligation token = reserve();
   ThrowsWhenCopied thrower;
-  EXPECT_THROW((void)bench.stepper.scope(other_root).spawn(bench.cx, receiver, thrower, std::move(token)), std::runtime_error);
+  EXPECT_THROW((void)bench.stepper.scope(other_root).spawn(bench.cx, receiver, thrower, std::move(token)),
+               std::runtime_error);
   EXPECT_EQ(bench.stepper.region(other_root)->obligations, 0u);
   EXPECT_EQ(owed(), token ? 1u : 0u) << "either it is back, or it was aborted with the frame";
   EXPECT_EQ(metrics->live_obligations(), token ? 1 : 0);
@@ -161,7 +165,9 @@ TEST_F(Ledger, L1_a_token_that_is_a_result_becomes_the_joiners) {
   };
   bench.stepper.run_until_idle();
   EXPECT_EQ(bench.stepper.region(other_root)->obligations, 1u) << "held for whoever joins";
-  auto joining = [](Cx cx, TaskHandle<Obligation> joined, Scope<>) -> Task<Obligation> { co_return co_await joined.join(cx); };
+  auto joining = [](Cx cx, TaskHandle<Obligation> joined, Scope<>) -> Task<Obligation> {
+    co_return co_await joined.join(cx);
+  };
   auto held = bench.scope.spawn(bench.cx, joining, std::move(handle), bench.scope).value();
   bench.stepper.run_until_idle();
   EXPECT_EQ(bench.stepper.region(other_root)->obligations, 0u);
@@ -294,13 +300,16 @@ struct HeldElsewhere : Ledger {
   bool commits = false;
 
   TaskHandle<> spawn_holder() {
-    auto holder = [](Cx cx, Scope<> ledger, std::optional<Obligation>* out, Door* held, bool* commit) -> Task<> {
+    auto holder = [](Cx cx, Scope<> ledger, std::optional<Obligation>* out, Door* held,
+                     bool* commit) -> Task<> {
       *out = Obligation::reserve(cx, ledger, ObligationKind::Lease).value();
       co_await *held;
       if (*commit) { EXPECT_TRUE((*out)->commit()); }
     };
-    auto handle = bench.scope.spawn(bench.cx, holder, bench.stepper.scope(other_root), unsafe_send(&token), unsafe_send(&door),
-                                    unsafe_send(&commits)).value();
+    auto handle = bench.scope
+                      .spawn(bench.cx, holder, bench.stepper.scope(other_root), unsafe_send(&token),
+                             unsafe_send(&door), unsafe_send(&commits))
+                      .value();
     bench.stepper.run_until_idle();
     return handle;
   }
@@ -383,7 +392,8 @@ TEST(Obligations, L2_a_leak_is_logged_with_its_holder_and_counted) {
   EXPECT_TRUE(runtime.block_on(body).is_ok());
   EXPECT_EQ(runtime.stats().leaked_obligations, 1u);
   ASSERT_EQ(log->lines.size(), 1u);
-  EXPECT_NE(log->lines[0].find("an obligation of kind IoOp that task 0.0 held"), std::string::npos) << log->lines[0];
+  EXPECT_NE(log->lines[0].find("an obligation of kind IoOp that task 0.0 held"), std::string::npos)
+      << log->lines[0];
   EXPECT_NE(log->lines[0].find("obligations_test.cpp"), std::string::npos) << "where it was reserved";
 }
 
@@ -402,7 +412,8 @@ TEST_F(Ledger, L3_R4_whoever_awaits_waits_for_the_ledger) {
   auto outer = [&](Cx cx, Scope<>& scope) -> Task<> {
     auto body = [&](Cx inner_cx, Scope<>& inner) -> Task<> {
       // By a task of the outer region, in the ledger of the inner one.
-      (void)scope.spawn(inner_cx, holder, inner, unsafe_send(&token), unsafe_send(&door), unsafe_send(&lines)).value();
+      (void)scope.spawn(inner_cx, holder, inner, unsafe_send(&token), unsafe_send(&door), unsafe_send(&lines))
+          .value();
       co_await inner_cx.yield();
       co_await inner_cx.yield();
       EXPECT_TRUE(token);
@@ -461,7 +472,8 @@ TEST_F(Ledger, L4_a_refused_reserve_leaves_nothing) {
   EXPECT_EQ(metrics->count(MetricKind::ObligationCreated), 0u);
   door.open();
   bench.stepper.run_until_idle();
-  EXPECT_EQ(Obligation::reserve(bench.cx, bench.stepper.scope(closing), ObligationKind::Ack).error().code(), ErrorCode::RegionNotFound);
+  EXPECT_EQ(Obligation::reserve(bench.cx, bench.stepper.scope(closing), ObligationKind::Ack).error().code(),
+            ErrorCode::RegionNotFound);
 }
 
 // ---- R3 and R8 for obligations ----

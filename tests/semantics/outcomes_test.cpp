@@ -104,7 +104,8 @@ Outcome<int> outcome_of(OutcomeKind kind, std::string text) {
 }
 std::string text_of(const Outcome<int>& o) {
   return o.visit([](int) { return std::string(); }, [](const Error& e) { return e.message(); },
-                 [](const CancelReason& r) { return r.message(); }, [](const PanicPayload& p) { return p.message(); });
+                 [](const CancelReason& r) { return r.message(); },
+                 [](const PanicPayload& p) { return p.message(); });
 }
 
 TEST(Outcomes, O2_the_worst_wins_and_the_first_of_equals_stands) {
@@ -298,7 +299,8 @@ TEST(Outcomes, O4_co_await_of_a_failed_outcome_or_expected_ends_the_coroutine) {
   Bench<CollectAll> b;
   auto outcome = b.spawn([](Cx) -> Task<int> { co_return co_await Outcome<int>::err(Error("broken")); });
   expect_payload(b.stepper.run(outcome.join(b.cx)));
-  auto panicked = b.spawn([](Cx) -> Task<int> { co_return co_await Outcome<int>::panicked(PanicPayload("bug")); });
+  auto panicked =
+      b.spawn([](Cx) -> Task<int> { co_return co_await Outcome<int>::panicked(PanicPayload("bug")); });
   EXPECT_TRUE(b.stepper.run(panicked.join(b.cx)).is_panicked());
   auto expected = b.spawn([](Cx) -> Task<int> {
     std::expected<int, Error> bad = std::unexpected(Error("broken"));
@@ -348,8 +350,8 @@ TEST(Outcomes, O4_a_joiner_goes_on_after_the_frames_of_the_task) {
 struct Probe {
   Lines* lines;
   ~Probe() {
-    lines->push_back(std::string(unwinding() ? "unwinding" : "success") + ", " + std::to_string(std::uncaught_exceptions()) +
-                     " exceptions");
+    lines->push_back(std::string(unwinding() ? "unwinding" : "success") + ", " +
+                     std::to_string(std::uncaught_exceptions()) + " exceptions");
   }
 };
 
@@ -366,7 +368,8 @@ TEST(Outcomes, O4_no_exception_is_in_flight_and_unwinding_tells) {
       (void)co_await std::move(task).outcome();
     });
     ASSERT_TRUE(b.stepper.run(h.join(b.cx)).is_ok());
-    EXPECT_EQ(lines, (Lines{ending.kind == OutcomeKind::Ok ? "success, 0 exceptions" : "unwinding, 0 exceptions"}));
+    EXPECT_EQ(lines,
+              (Lines{ending.kind == OutcomeKind::Ok ? "success, 0 exceptions" : "unwinding, 0 exceptions"}));
   }
 }
 
@@ -433,10 +436,13 @@ TEST(Outcomes, O5_a_join_of_a_cancelled_task_too) {
 }
 
 TEST(Outcomes, O5_it_is_timed_out_for_timeout_and_deadline) {
-  for (auto [kind, code] : {std::pair{CancelKind::Timeout, ErrorCode::TimedOut}, {CancelKind::Deadline, ErrorCode::TimedOut},
-                            {CancelKind::PollQuota, ErrorCode::ChildCancelled}, {CancelKind::Shutdown, ErrorCode::ChildCancelled}}) {
+  for (auto [kind, code] : {std::pair{CancelKind::Timeout, ErrorCode::TimedOut},
+                            {CancelKind::Deadline, ErrorCode::TimedOut},
+                            {CancelKind::PollQuota, ErrorCode::ChildCancelled},
+                            {CancelKind::Shutdown, ErrorCode::ChildCancelled}}) {
     Bench<> b;
-    auto h = b.spawn([kind = kind](Cx) -> Task<> { co_await Outcome<>::cancelled(CancelReason::make(kind, "why")); });
+    auto h = b.spawn(
+        [kind = kind](Cx) -> Task<> { co_await Outcome<>::cancelled(CancelReason::make(kind, "why")); });
     Outcome<> o = b.stepper.run(h.join(b.cx));
     ASSERT_TRUE(o.is_err()) << o;
     EXPECT_EQ(o.error().code(), code) << kind;

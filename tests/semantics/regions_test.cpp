@@ -74,7 +74,9 @@ TEST(Regions, R2_states_come_in_order) {
     co_await body_door;
   };
   RegionId id;
-  auto opener = [](Cx cx, decltype(body)* inner, RegionId*) -> Task<> { co_await region(cx, FailFast{}, *inner); };
+  auto opener = [](Cx cx, decltype(body)* inner, RegionId*) -> Task<> {
+    co_await region(cx, FailFast{}, *inner);
+  };
   auto handle = bench.scope.spawn(bench.cx, opener, unsafe_send(&body), unsafe_send(&id)).value();
   bench.stepper.run_until_idle();
   id = bench.stepper.region(bench.root)->children.at(0);
@@ -134,7 +136,8 @@ TEST_F(R3, R3_spawn_into_a_closing_region_is_refused_and_leaves_no_trace) {
   EXPECT_EQ(refused.error().kind(), SpawnErrorKind::RegionClosed);
   EXPECT_FALSE(refused.error().cancel_reason());
   EXPECT_NE(refused.error().message().find("is closing"), std::string::npos);
-  EXPECT_NE(refused.error().message().find(before.path), std::string::npos) << "it names the region by its path";
+  EXPECT_NE(refused.error().message().find(before.path), std::string::npos)
+      << "it names the region by its path";
   EXPECT_FALSE(bench.scope.launch(bench.cx, answer, 1));
   EXPECT_FALSE(bench.scope.spawn_blocking(bench.cx, [](Cx) { return 1; }));
   auto after = bench.stepper.snapshot().regions.at(0);
@@ -209,7 +212,8 @@ TEST(Regions, R3_a_region_opened_by_a_requested_task_is_born_with_the_request) {
     auto body = [out](Cx inner, Scope<>& scope) -> Task<> {
       EXPECT_TRUE(inner.is_cancel_requested());
       CancelReason reason = inner.cancel_reason().value();
-      out->push_back(std::string(to_string(reason.kind())) + " by " + std::string(to_string(reason.root_cause().kind())));
+      out->push_back(std::string(to_string(reason.kind())) + " by " +
+                     std::string(to_string(reason.root_cause().kind())));
       EXPECT_EQ(scope.spawn(inner, sleeper).error().kind(), SpawnErrorKind::RegionClosed);
       out->push_back(inner.checkpoint().is_cancelled() ? "refused" : "passed");
       co_await inner.sleep(1h);
@@ -253,7 +257,9 @@ TEST(Regions, R3_co_await_of_such_a_refusal_ends_a_reached_task_cancelled) {
   auto handle = bench.scope.spawn(bench.cx, task, bench.scope).value();
   bench.stepper.run_until_idle();
   bench.stepper.cancel(bench.root, CancelReason::user("enough"));
-  auto observe = [](Cx cx, TaskHandle<int> joined) -> Task<Outcome<int>> { co_return co_await joined.join(cx).outcome(); };
+  auto observe = [](Cx cx, TaskHandle<int> joined) -> Task<Outcome<int>> {
+    co_return co_await joined.join(cx).outcome();
+  };
   Outcome<int> outcome = bench.run(observe(bench.cx, std::move(handle))).value();
   ASSERT_TRUE(outcome.is_cancelled());
   EXPECT_EQ(outcome.cancel_reason().message(), "enough");
@@ -548,7 +554,8 @@ TEST(Regions, R6_a_request_on_the_awaiter_does_not_end_the_await) {
   handle.abort();
   bench.stepper.run_until_idle();
   EXPECT_EQ(lines, Lines{});
-  EXPECT_TRUE(bench.stepper.region(bench.stepper.region(bench.root)->children.at(0))->cancel_reason) << "the request reached the region instead";
+  EXPECT_TRUE(bench.stepper.region(bench.stepper.region(bench.root)->children.at(0))->cancel_reason)
+      << "the request reached the region instead";
   door.open();
   bench.stepper.run_until_idle();
   EXPECT_EQ(lines, (Lines{"body ends", "awaiter's frame"}));
@@ -576,7 +583,9 @@ TEST(Regions, R6_an_escalated_awaiter_is_destroyed_only_after_its_regions_have_d
     co_return;
   };
   RegionOptions options = RegionOptions().with_cleanup(CleanupBudget{1'000'000, 1s}).bounded();
-  auto opener = [&](Cx cx, Scope<>& scope) -> Task<> { (void)co_await scope.region_with(cx, options, FailFast{}, bounded).outcome(); };
+  auto opener = [&](Cx cx, Scope<>& scope) -> Task<> {
+    (void)co_await scope.region_with(cx, options, FailFast{}, bounded).outcome();
+  };
   auto root_task = [](Cx cx, decltype(opener)* open) -> Task<> { co_await region(cx, FailFast{}, *open); };
   auto handle = bench.scope.spawn(bench.cx, root_task, unsafe_send(&opener)).value();
   bench.stepper.run_until_idle();
@@ -605,7 +614,8 @@ TEST(Regions, R8_max_tasks_refuses_with_what_and_how_many) {
   EXPECT_EQ(refused.error().region(), bench.root);
   EXPECT_EQ(refused.error().limit(), 2u);
   EXPECT_EQ(refused.error().live(), 2u);
-  EXPECT_NE(refused.error().message().find("max_tasks is 2 and 2 are live"), std::string::npos) << refused.error().message();
+  EXPECT_NE(refused.error().message().find("max_tasks is 2 and 2 are live"), std::string::npos)
+      << refused.error().message();
   EXPECT_EQ(bench.stepper.region(bench.root)->tasks.size(), 2u);
   bench.stepper.step(second.task_id());
   EXPECT_TRUE(bench.scope.spawn(bench.cx, sleeper)) << "a place that is free again";
@@ -639,14 +649,16 @@ TEST(Regions, R8_max_children) {
     auto refused = co_await scope.region(cx, FailFast{}, nothing).outcome();
     EXPECT_TRUE(refused.is_err());
     EXPECT_EQ(refused.error().code(), ErrorCode::RegionAtCapacity);
-    EXPECT_NE(refused.error().message().find("max_children is 1 and 1 are live"), std::string::npos) << refused.error().message();
+    EXPECT_NE(refused.error().message().find("max_children is 1 and 1 are live"), std::string::npos)
+        << refused.error().message();
     EXPECT_EQ(bench.stepper.region(cx.region_id())->children.size(), 1u);
     door.open();
     co_await holder.join(cx);
     auto opened = co_await scope.region(cx, FailFast{}, nothing).outcome();
     EXPECT_TRUE(opened.is_ok()) << opened;
   };
-  auto run = bench.scope.region_with(bench.cx, RegionOptions().with_limits({.max_children = 1}), FailFast{}, body);
+  auto run =
+      bench.scope.region_with(bench.cx, RegionOptions().with_limits({.max_children = 1}), FailFast{}, body);
   EXPECT_TRUE(bench.run(std::move(run)).is_ok());
 }
 
@@ -795,7 +807,9 @@ static_assert(std::copyable<RRef<int>>);
 template <class Body, class P = FailFast>
 Outcome<int> region_outcome(Bench<>& bench, Body& body, P policy = {}) {
   std::optional<Outcome<int>> seen;
-  auto outer = [&](Cx cx, Scope<>& scope) -> Task<> { seen = co_await scope.region(cx, policy, body).outcome(); };
+  auto outer = [&](Cx cx, Scope<>& scope) -> Task<> {
+    seen = co_await scope.region(cx, policy, body).outcome();
+  };
   EXPECT_TRUE(bench.run(bench.scope.region(bench.cx, FailFast{}, outer)).is_ok());
   return std::move(*seen);
 }

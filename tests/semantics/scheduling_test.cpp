@@ -1,221 +1,428 @@
-// Rules H1 to H4: lanes, their bounds, local tasks, the cooperative budget.
+// Rules H1 to H4, and T1.
+#include <algorithm>
 #include <atomic>
 #include <latch>
-#include <set>
 #include <thread>
 
-#include "semantics/support.hpp"
+#include "support.hpp"
 
 namespace quiesce::semantics {
 namespace {
 
-Task<> note(Cx, Lines* lines, std::string name) {
-  lines->push_back(name);
-  co_return;
-}
+// ---- H1: lanes ----
 
 TEST(Scheduling, H1_cancel_before_timed_before_ready) {
-  StepperOptions options;
-  Stepper s(options);
-  RegionId plain = s.create_root_region();
-  RegionId timed = s.create_root_region(Budget::infinite().with_deadline(Time::from_nanos(1'000'000'000)));
-  Lines order;
-  auto woken = [&order](Cx cx) -> Task<> {
-    (void)co_await cx.sleep(1h).outcome();
-    order.push_back("cancelled");
-  };
-  auto sleeper_handle = s.scope(plain).spawn(s.cx(plain), UnsafeSend(woken)).value();
-  s.run_until_idle();
-  auto ready = s.scope(plain).spawn(s.cx(plain), note, unsafe_send(&order), std::string("ready")).value();
-  auto soon = s.scope(timed).spawn(s.cx(timed), note, unsafe_send(&order), std::string("timed")).value();
-  sleeper_handle.abort();
-  s.run_until_idle();
-  EXPECT_EQ(order, (Lines{"cancelled", "timed", "ready"}));
-}
-
-TEST(Scheduling, H1_timed_lane_is_earliest_deadline_first_with_ties_by_logical_id) {
-  Stepper s;
-  Lines order;
-  std::vector<TaskHandle<>> handles;
-  struct Place {
-    const char* name;
-    std::int64_t deadline;
-  };
-  for (Place place : {Place{"late", 3'000}, Place{"early", 1'000}, Place{"middle", 2'000}}) {
-    RegionId root = s.create_root_region(Budget::infinite().with_deadline(Time::from_nanos(place.deadline)));
-    handles.push_back(s.scope(root).spawn(s.cx(root), note, unsafe_send(&order), std::string(place.name)).value());
-  }
-  RegionId tied = s.create_root_region(Budget::infinite().with_deadline(Time::from_nanos(500)));
-  auto spawn_tied = [&](const char* name) { return s.scope(tied).spawn(s.cx(tied), note, unsafe_send(&order), std::string(name)).value(); };
-  auto a = spawn_tied("tie a");
-  auto b = spawn_tied("tie b");
-  s.run_until_idle();
-  // Which of the two tied tasks is first is decided by their logical ids, and so the same in every run.
-  Lines tie_order(order.begin(), order.begin() + 2);
-  EXPECT_EQ(std::set<std::string>(tie_order.begin(), tie_order.end()), (std::set<std::string>{"tie a", "tie b"}));
-  EXPECT_EQ(Lines(order.begin() + 2, order.end()), (Lines{"early", "middle", "late"}));
-  Lines again;
-  {
-    Stepper second;
-    for (int i = 0; i < 3; ++i) second.create_root_region();
-    RegionId root = second.create_root_region(Budget::infinite().with_deadline(Time::from_nanos(500)));
-    auto first = second.scope(root).spawn(second.cx(root), note, unsafe_send(&again), std::string("tie a")).value();
-    auto other = second.scope(root).spawn(second.cx(root), note, unsafe_send(&again), std::string("tie b")).value();
-    second.run_until_idle();
-  }
-  EXPECT_EQ(again, tie_order);
-}
-
-TEST(Scheduling, H1_a_task_is_in_one_lane_only) {
-  Bench<> bench;
-  auto handle = bench.spawn([](Cx cx) -> Task<> { co_await cx.yield(); });
-  handle.abort();  // it is queued in the ready lane: the request does not queue it a second time
-  handle.abort();
-  EXPECT_EQ(bench.stepper.runnable().size(), 1u);
+  Bench bench;
+  RegionId late_root = bench.stepper.create_root_region(Budget::infinite().with_deadline(Time::zero() + 2h));
+  RegionId early_root = bench.stepper.create_root_region(Budget::infinite().with_deadline(Time::zero() + 1h));
+  Scope<> late = bench.stepper.scope(late_root), early = bench.stepper.scope(early_root);
+  auto waiting = bench.scope.spawn(bench.cx, sleeper).value();
   bench.stepper.run_until_idle();
-  EXPECT_TRUE(handle.is_finished());
+  auto ready = bench.scope.spawn(bench.cx, answer, 1).value();
+  auto timed_late = late.spawn(bench.cx, answer, 2).value();
+  auto timed_early = early.spawn(bench.cx, answer, 3).value();
+  waiting.abort();
+  EXPECT_EQ(bench.stepper.runnable(),
+            (std::vector{waiting.task_id(), timed_early.task_id(), timed_late.task_id(), ready.task_id()}));
 }
 
-TEST(Scheduling, H2_cancel_streak_is_bounded_and_the_counters_prove_it) {
-  constexpr std::uint32_t limit = 4;
-  Runtime rt = Runtime::builder().workers(1).cancel_streak_limit(limit).build();
-  auto body = [](Cx cx, Scope<CollectAll>& scope) -> Task<int> {
-    auto woken = [](Cx inner) -> Task<> {
-      for (;;) co_await inner.sleep(std::chrono::hours(1));
-    };
-    auto working = [](Cx inner) -> Task<int> {
-      for (int i = 0; i < 50; ++i) co_await inner.yield();
-      co_return 1;
-    };
-    std::vector<TaskHandle<>> sleepers;
-    std::vector<TaskHandle<int>> workers;
-    for (int i = 0; i < 200; ++i) sleepers.push_back(co_await scope.spawn(cx, woken));
-    for (int i = 0; i < 20; ++i) workers.push_back(co_await scope.spawn(cx, working));
-    co_await cx.yield();
-    for (auto& handle : sleepers) handle.abort();  // two hundred wake-ups in the cancel lane at once
-    int sum = 0;
-    for (auto& handle : workers) sum += co_await handle.join(cx);
-    co_return sum;
-  };
-  EXPECT_EQ(rt.block_on<CollectAll>(body).value(), 20);
-  RuntimeStats stats = rt.stats();
-  EXPECT_GE(stats.workers[0].cancel, 200u);
-  EXPECT_EQ(stats.workers[0].cancel_streak_max, limit);  // reached, and never passed
-}
-
-TEST(Scheduling, H2_timed_and_woken_tasks_do_not_starve_ready_ones) {
-  constexpr std::uint32_t limit = 4;
-  Runtime rt = Runtime::builder().workers(1).cancel_streak_limit(limit).build();
-  auto body = [](Cx cx, Scope<>& scope) -> Task<int> {
-    auto done = std::make_shared<std::atomic<bool>>(false);
-    // Each joins a child, which wakes it through the LIFO slot: a chain that would never let go of the worker.
-    auto chain = [](Cx inner, Scope<> own, std::shared_ptr<std::atomic<bool>> stop) -> Task<> {
-      auto nothing = [](Cx) -> Task<> { co_return; };
-      while (!stop->load()) {
-        auto child = co_await own.spawn(inner, nothing);
-        co_await child.join(inner);
-      }
-    };
-    auto plain = [](Cx inner, std::shared_ptr<std::atomic<bool>> stop) -> Task<int> {
-      for (int i = 0; i < 20; ++i) co_await inner.yield();
-      stop->store(true);
-      co_return 1;
-    };
-    auto starving = co_await scope.spawn(cx, plain, done);
-    auto greedy = co_await scope.spawn(cx, chain, scope, done);
-    int one = co_await starving.join(cx);
-    co_await greedy.join(cx);
-    co_return one;
-  };
-  EXPECT_EQ(rt.block_on(body).value(), 1);
-  RuntimeStats stats = rt.stats();
-  EXPECT_GT(stats.workers[0].lifo, 0u);
-  EXPECT_GT(stats.workers[0].preferred_streak_max, 0u);
-  EXPECT_LE(stats.workers[0].preferred_streak_max, limit);
-}
-
-TEST(Scheduling, H3_local_tasks_are_never_stolen) {
-  Runtime rt = Runtime::builder().workers(4).build();
-  std::atomic<int> strayed{0};
-  auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
-    auto pinned = [&](Cx inner) -> Task<> {
-      const std::thread::id home = std::this_thread::get_id();
-      for (int i = 0; i < 300; ++i) {
-        co_await inner.yield();
-        if (std::this_thread::get_id() != home) strayed.fetch_add(1);
-      }
+TEST(Scheduling, H1_ties_of_the_timed_lane_go_by_logical_id) {
+  auto order = [](bool reversed) {
+    Bench bench({}, Budget::infinite().with_deadline(Time::zero() + 1h));
+    Lines lines;
+    auto child = [](Cx cx, Lines* out) -> Task<> {
+      out->push_back(cx.path());
+      co_return;
     };
     std::vector<TaskHandle<>> handles;
-    for (int i = 0; i < 32; ++i) handles.push_back(co_await scope.spawn_local(cx, pinned));
-    for (auto& handle : handles) co_await handle.join(cx);
+    for (int i = 0; i < 4; ++i)
+      handles.push_back(bench.scope.spawn(bench.cx, child, unsafe_send(&lines)).value());
+    if (reversed) std::reverse(handles.begin(), handles.end());
+    bench.stepper.run_until_idle();
+    return lines;
   };
-  Outcome<> outcome = rt.block_on(body);
-  EXPECT_TRUE(outcome.is_ok()) << outcome;
+  EXPECT_EQ(order(false).size(), 4u);
+  EXPECT_EQ(order(false), order(true));
+}
+
+TEST(Scheduling, H1_a_task_is_in_one_lane_at_a_time) {
+  Bench bench;
+  Door door;
+  auto task = [](Cx cx, Door* held) -> Task<> {
+    (void)co_await cx.sleep(1s).outcome();
+    co_await *held;
+  };
+  auto handle = bench.scope.spawn(bench.cx, task, unsafe_send(&door)).value();
+  auto times = [&] {
+    auto runnable = bench.stepper.runnable();
+    return std::count(runnable.begin(), runnable.end(), handle.task_id());
+  };
+  EXPECT_EQ(times(), 1);
+  bench.stepper.run_until_idle();
+  EXPECT_EQ(times(), 0);
+  bench.stepper.advance(1s);  // the timer wins
+  handle.abort();             // the request comes second: it does not queue the task again
+  handle.abort();
+  EXPECT_EQ(times(), 1);
+  bench.stepper.step(handle.task_id());
+  EXPECT_EQ(times(), 0);
+  door.open();
+  EXPECT_EQ(times(), 1);
+  bench.stepper.run_until_idle();
+}
+
+// ---- H2: bounded fairness ----
+
+TEST(Scheduling, H2_a_cancel_storm_does_not_starve_ready_tasks) {
+  constexpr std::uint32_t limit = 4;
+  Runtime runtime = Runtime::builder().workers(1).cancel_streak_limit(limit).build();
+  int asleep = 0, cancelled_before = 0, ran_after = -1;
+  auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
+    auto victim = [](Cx mine, int* sleeping, int* count) -> Task<> {
+      ++*sleeping;
+      (void)co_await mine.sleep(1h).outcome();
+      ++*count;
+    };
+    std::vector<TaskHandle<>> victims;
+    for (int i = 0; i < 500; ++i)
+      victims.push_back(scope.spawn(cx, victim, unsafe_send(&asleep), unsafe_send(&cancelled_before)).value());
+    while (asleep < 500) co_await cx.yield();
+    auto ready = [](Cx, int* count, int* out) -> Task<> {
+      *out = *count;
+      co_return;
+    };
+    for (auto& each : victims) each.abort();
+    (void)scope.spawn(cx, ready, unsafe_send(&cancelled_before), unsafe_send(&ran_after)).value();
+    auto outcomes = co_await scope.join_all(cx, std::move(victims));
+    EXPECT_EQ(outcomes.size(), 500u);
+  };
+  EXPECT_TRUE(runtime.block_on(body).is_ok());
+  EXPECT_EQ(cancelled_before, 500);
+  ASSERT_GE(ran_after, 0);
+  EXPECT_LE(ran_after, static_cast<int>(limit)) << "dispatched within limit + 1";
+  auto worker = runtime.stats().workers.at(0);
+  EXPECT_GE(worker.cancel, 500u);
+  EXPECT_GT(worker.cancel_streak_max, 0u);
+  EXPECT_LE(worker.cancel_streak_max, limit);
+}
+
+TEST(Scheduling, H2_a_cancel_storm_does_not_starve_local_tasks_woken_from_outside) {
+  // Tasks that cancel one another for ever, on the only worker, until a local task has run that another thread wakes.
+  Runtime runtime = Runtime::builder().workers(1).cancel_streak_limit(4).build();
+  std::atomic<bool> done{false};
+  std::latch woken(1);
+  auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
+    auto job = [&](Cx) { woken.wait(); };
+    auto blocking = scope.spawn_blocking(cx, unsafe_send(job)).value();
+    auto local = [&done, joined = std::move(blocking)](Cx mine) mutable -> Task<> {
+      co_await joined.join(mine);  // woken by the pool's thread: through the inbox of this worker
+      done = true;
+    };
+    EXPECT_TRUE(scope.spawn_local(cx, UnsafeSend(std::move(local))));
+    co_await cx.yield();
+    auto storm = [](Cx mine, Scope<> own, std::atomic<bool>* stop, std::latch* wake, int number) -> Task<> {
+      // Each waits for a request, then spawns its successor, which is asked to stop while it waits.
+      (void)co_await mine.sleep(1h).outcome();
+      if (number == 0) wake->count_down();
+      if (*stop) co_return;
+      (void)own;
+    };
+    for (int round = 0; !done; ++round) {
+      std::vector<TaskHandle<>> wave;
+      for (int i = 0; i < 20; ++i) {
+        wave.push_back(
+            scope.spawn(cx, storm, scope, unsafe_send(&done), unsafe_send(&woken), round == 0 ? i : 1).value());
+      }
+      co_await cx.yield();
+      for (auto& each : wave) each.abort();
+      (void)co_await scope.join_all(cx, std::move(wave));
+    }
+  };
+  EXPECT_TRUE(runtime.block_on(body).is_ok());
+  auto worker = runtime.stats().workers.at(0);
+  EXPECT_LE(worker.cancel_streak_max, 4u);
+  EXPECT_GT(worker.local, 0u);
+}
+
+TEST(Scheduling, H2_timed_and_lifo_dispatches_do_not_starve_the_ready_queue) {
+  constexpr std::uint32_t limit = 4;
+  Runtime runtime = Runtime::builder().workers(1).cancel_streak_limit(limit).build();
+  bool ran = false;
+  int passes_before = 0;
+  auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
+    // Two tasks that wake each other through the LIFO slot for ever would keep the third out.
+    auto relay = [](Cx mine, Scope<> own, bool* stop, int* passes) -> Task<> {
+      while (!*stop) {
+        auto link = [](Cx, int* count) -> Task<> {
+          ++*count;
+          co_return;
+        };
+        auto handle = own.spawn(mine, link, unsafe_send(passes)).value();
+        co_await handle.join(mine);
+      }
+    };
+    auto ready = [](Cx mine, bool* out) -> Task<> {
+      co_await mine.yield();  // to the end of the ready queue
+      *out = true;
+    };
+    (void)scope.spawn(cx, relay, scope, unsafe_send(&ran), unsafe_send(&passes_before)).value();
+    (void)scope.spawn(cx, ready, unsafe_send(&ran)).value();
+    co_return;
+  };
+  EXPECT_TRUE(runtime.block_on(body).is_ok());
+  EXPECT_TRUE(ran);
+  auto worker = runtime.stats().workers.at(0);
+  EXPECT_LE(worker.preferred_streak_max, limit);
+  EXPECT_LE(passes_before, 2 * static_cast<int>(limit) + 64);
+}
+
+TEST(Scheduling, H2_the_injector_is_looked_at_while_a_worker_is_busy) {
+  Runtime runtime = Runtime::builder().workers(1).build();
+  std::atomic<bool> arrived{false};
+  std::latch spinning(1);
+  std::thread other([&] {
+    spinning.wait();
+    auto body = [&](Cx, Scope<>&) -> Task<> {  // comes in through the injector
+      arrived = true;
+      co_return;
+    };
+    EXPECT_TRUE(runtime.block_on(body).is_ok());
+  });
+  auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
+    auto spinner = [](Cx mine, std::atomic<bool>* stop) -> Task<> {
+      while (!*stop) co_await mine.yield();
+    };
+    for (int i = 0; i < 4; ++i) (void)scope.spawn(cx, spinner, unsafe_send(&arrived)).value();
+    spinning.count_down();
+    co_return;
+  };
+  EXPECT_TRUE(runtime.block_on(body).is_ok());
+  other.join();
+  EXPECT_GT(runtime.stats().workers.at(0).injected, 0u);
+}
+
+TEST(Scheduling, H2_the_stepper_looks_at_ready_tasks_when_no_request_is_pending) {
+  Bench bench;
+  Lines lines;
+  auto victim = [](Cx cx, Lines* out) -> Task<> {
+    (void)co_await cx.sleep(1h).outcome();
+    out->push_back("cancelled");
+  };
+  auto ready = [](Cx, Lines* out) -> Task<> {
+    out->push_back("ready");
+    co_return;
+  };
+  auto first = bench.scope.spawn(bench.cx, victim, unsafe_send(&lines)).value();
+  bench.stepper.run_until_idle();
+  auto second = bench.scope.spawn(bench.cx, ready, unsafe_send(&lines)).value();
+  first.abort();
+  bench.stepper.run_until_idle();
+  EXPECT_EQ(lines, (Lines{"cancelled", "ready"}));
+}
+
+// ---- H3: wakes ----
+
+TEST(Scheduling, H3_local_tasks_are_never_stolen) {
+  Runtime runtime = Runtime::builder().workers(3).build();
+  std::atomic<int> strayed{0};
+  std::latch held(1);
+  auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
+    const std::thread::id home = std::this_thread::get_id();
+    for (int i = 0; i < 50; ++i) {
+      auto local = [&strayed, home](Cx) -> Task<> {
+        if (std::this_thread::get_id() != home) ++strayed;
+        co_return;
+      };
+      EXPECT_TRUE(scope.spawn_local(cx, local));
+    }
+    // This step keeps the worker until the others have had time to steal what can be stolen.
+    auto runs_elsewhere = [](Cx, std::latch* latch) -> Task<> {
+      latch->count_down();
+      co_return;
+    };
+    EXPECT_TRUE(scope.spawn(cx, runs_elsewhere, unsafe_send(&held)));
+    held.wait();
+    co_return;
+  };
+  EXPECT_TRUE(runtime.block_on(body).is_ok());
   EXPECT_EQ(strayed.load(), 0);
 }
 
-/// Awaiting it hands the handle out, so that a test can wake the task as often as it likes while it still runs.
-struct WakeWhileRunning {
-  int times;
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> waiter) const {
-    for (int i = 0; i < times; ++i) waiter.resume();
-  }
-  void await_resume() const noexcept {}
+/// Resumes the handle that waits as often as it is told.
+struct Waker {
+  std::coroutine_handle<> waiting;
+  bool await_ready() const { return false; }
+  void await_suspend(std::coroutine_handle<> handle) { waiting = handle; }
+  void await_resume() const {}
 };
 
-TEST(Scheduling, H3_wakes_while_running_collapse) {
-  Bench<> bench;
-  auto handle = bench.spawn([](Cx cx) -> Task<int> {
-    WakeWhileRunning thrice{3};
-    co_await thrice;
-    co_await cx.yield();
-    co_return 1;
-  });
-  EXPECT_EQ(bench.stepper.step(handle.task_id()), StepResult::pending);
-  EXPECT_EQ(bench.stepper.runnable().size(), 1u);  // queued once, by its yield
-  EXPECT_EQ(bench.stepper.step(handle.task_id()), StepResult::done);
-  EXPECT_TRUE(bench.stepper.runnable().empty());
-}
-
-TEST(Scheduling, H4_a_task_that_never_waits_gives_way) {
-  StepperOptions options;
-  options.poll_budget = 10;
-  Bench<> bench(options);
-  auto nothing = []() -> Task<> { co_return; };
-  auto handle = bench.spawn([nothing](Cx) -> Task<int> {
-    int count = 0;
-    for (int i = 0; i < 95; ++i) {
-      co_await nothing();
-      ++count;
-    }
-    co_return count;
-  });
-  std::size_t steps = 0;
-  while (bench.stepper.step(handle.task_id()) == StepResult::pending) ++steps;
-  EXPECT_GE(steps, 9u);  // at most ten awaits a step
-  EXPECT_EQ(bench.stepper.run(handle.join(bench.cx)).value(), 95);
-}
-
-TEST(Scheduling, H4_others_run_beside_a_task_that_is_always_ready) {
-  Runtime rt = Runtime::builder().workers(1).poll_budget(16).build();
-  std::atomic<bool> stop{false};
-  auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
-    auto nothing = []() -> Task<> { co_return; };
-    auto spinning = [&stop, nothing](Cx) -> Task<> {
-      while (!stop.load()) co_await nothing();
-    };
-    auto ending = [&stop](Cx inner) -> Task<> {
-      co_await inner.yield();
-      stop.store(true);
-    };
-    auto a = co_await scope.spawn_local(cx, spinning);
-    auto b = co_await scope.spawn_local(cx, ending);
-    co_await a.join(cx);
-    co_await b.join(cx);
+TEST(Scheduling, H3_a_wake_while_running_reschedules_once) {
+  Bench bench;
+  int resumed = 0;
+  /// Wakes itself before it has suspended.
+  struct Eager {
+    bool await_ready() const { return false; }
+    void await_suspend(std::coroutine_handle<> handle) const { handle.resume(); }
+    void await_resume() const {}
   };
-  Outcome<> outcome = rt.block_on(body);
-  EXPECT_TRUE(outcome.is_ok()) << outcome;
+  auto task = [](Cx, int* count) -> Task<> {
+    for (int i = 0; i < 3; ++i) {
+      co_await Eager{};
+      ++*count;
+    }
+  };
+  auto handle = bench.scope.spawn(bench.cx, task, unsafe_send(&resumed)).value();
+  EXPECT_EQ(bench.stepper.run_until_idle(), 1u) << "it never slept";
+  EXPECT_EQ(resumed, 3);
+}
+
+TEST(Scheduling, H3_duplicate_wakes_collapse) {
+  Bench bench;
+  int steps = 0;
+  auto target = bench.scope.spawn(bench.cx, sleeper).value();
+  auto task = [](Cx cx, TaskHandle<>* joined, int* count) -> Task<> {
+    (void)co_await joined->join(cx).outcome();
+    ++*count;
+    co_await cx.sleep(1h);
+  };
+  auto handle = bench.scope.spawn(bench.cx, task, unsafe_send(&target), unsafe_send(&steps)).value();
+  bench.stepper.run_until_idle();
+  target.abort();
+  bench.stepper.step(target.task_id());  // the join is won by the completion
+  for (int i = 0; i < 3; ++i) handle.abort();
+  auto runnable = bench.stepper.runnable();
+  EXPECT_EQ(std::count(runnable.begin(), runnable.end(), handle.task_id()), 1);
+  bench.stepper.run_until_idle();
+  EXPECT_EQ(steps, 1);
+}
+
+TEST(Scheduling, H3_wakes_from_many_threads_are_each_seen) {
+  Runtime runtime = Runtime::builder().workers(3).build();
+  constexpr int tasks = 2000;
+  std::atomic<int> seen{0};
+  auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
+    auto child = [](Cx mine) -> Task<> { co_await mine.yield(); };
+    auto joiner = [](Cx mine, TaskHandle<> joined, std::atomic<int>* count) -> Task<> {
+      co_await joined.join(mine);
+      ++*count;
+    };
+    for (int i = 0; i < tasks; ++i) {
+      auto handle = scope.spawn(cx, child).value();
+      (void)scope.spawn(cx, joiner, std::move(handle), unsafe_send(&seen)).value();
+      if (i % 32 == 0) co_await cx.yield();
+    }
+  };
+  EXPECT_TRUE(runtime.block_on(body).is_ok());
+  EXPECT_EQ(seen.load(), tasks);
+}
+
+// ---- H4: the cooperative budget ----
+
+template <class Busy>
+void expect_yields(Busy busy, const char* what) {
+  Bench bench(StepperOptions{.poll_budget = 8});
+  int rounds = 0;
+  auto greedy = bench.scope.spawn(bench.cx, busy, bench.scope, unsafe_send(&rounds)).value();
+  EXPECT_EQ(bench.stepper.step(greedy.task_id()), StepResult::pending) << what << " ran through";
+  EXPECT_GT(rounds, 0) << what;
+  EXPECT_LE(rounds, 8) << what;
+  EXPECT_TRUE(bench.stepper.run(greedy.join(bench.cx)).is_ok()) << what;
+  EXPECT_EQ(rounds, 100) << what;
+}
+
+Task<> nothing() { co_return; }
+
+TEST(Scheduling, H4_an_always_ready_task_yields) {
+  auto awaits_children = [](Cx, Scope<>, int* rounds) -> Task<> {
+    for (; *rounds < 100; ++*rounds) co_await nothing();
+  };
+  auto awaits_outcomes = [](Cx, Scope<>, int* rounds) -> Task<> {
+    for (; *rounds < 100; ++*rounds) co_await Outcome<>::ok();
+  };
+  auto awaits_checkpoints = [](Cx cx, Scope<>, int* rounds) -> Task<> {
+    for (; *rounds < 100; ++*rounds) co_await cx.checkpoint();
+  };
+  auto awaits_expected = [](Cx, Scope<>, int* rounds) -> Task<> {
+    for (; *rounds < 100; ++*rounds) co_await std::expected<void, Error>();
+  };
+  auto awaits_spawns = [](Cx cx, Scope<> scope, int* rounds) -> Task<> {
+    for (; *rounds < 100; ++*rounds) (void)co_await scope.spawn(cx, answer, 1);
+  };
+  auto awaits_joins = [](Cx cx, Scope<> scope, int* rounds) -> Task<> {
+    std::vector<TaskHandle<int>> handles;
+    for (int i = 0; i < 100; ++i) handles.push_back(scope.spawn(cx, answer, 1).value());
+    co_await cx.sleep(1s);
+    for (auto& handle : handles) {
+      (void)co_await handle.join(cx);
+      ++*rounds;
+    }
+  };
+  auto awaits_foreign = [](Cx, Scope<>, int* rounds) -> Task<> {
+    for (; *rounds < 100; ++*rounds) co_await std::suspend_never{};
+  };
+  expect_yields(awaits_children, "children");
+  expect_yields(awaits_outcomes, "outcomes");
+  expect_yields(awaits_checkpoints, "checkpoints");
+  expect_yields(awaits_expected, "expected");
+  expect_yields(awaits_spawns, "spawns");
+  expect_yields(awaits_foreign, "foreign awaitables");
+  Bench bench(StepperOptions{.poll_budget = 8});
+  int rounds = 0;
+  auto greedy = bench.scope.spawn(bench.cx, awaits_joins, bench.scope, unsafe_send(&rounds)).value();
+  bench.stepper.run_until_idle();
+  bench.stepper.advance(1s);
+  EXPECT_EQ(bench.stepper.step(greedy.task_id()), StepResult::pending);
+  EXPECT_LE(rounds, 8);
+  EXPECT_TRUE(bench.stepper.run(greedy.join(bench.cx)).is_ok());
+}
+
+TEST(Scheduling, H4_what_yields_goes_behind_its_neighbours) {
+  Bench bench(StepperOptions{.poll_budget = 4});
+  Lines lines;
+  auto greedy = [](Cx, Lines* out) -> Task<> {
+    for (int i = 0; i < 10; ++i) co_await nothing();
+    out->push_back("greedy");
+  };
+  auto modest = [](Cx, Lines* out) -> Task<> {
+    out->push_back("modest");
+    co_return;
+  };
+  (void)bench.scope.spawn(bench.cx, greedy, unsafe_send(&lines)).value();
+  (void)bench.scope.spawn(bench.cx, modest, unsafe_send(&lines)).value();
+  bench.stepper.run_until_idle();
+  EXPECT_EQ(lines, (Lines{"modest", "greedy"}));
+}
+
+// ---- T1: the context's clock ----
+
+TEST(Scheduling, T1_time_is_virtual_in_the_stepper) {
+  Bench bench;
+  EXPECT_EQ(bench.cx.now(), Time::zero());
+  auto task = [](Cx cx) -> Task<Duration> {
+    Time begun = cx.now();
+    for (int i = 0; i < 1000; ++i) co_await cx.yield();
+    EXPECT_EQ(cx.now(), begun) << "work takes no virtual time";
+    co_await cx.sleep(24h);
+    co_return cx.now() - begun;
+  };
+  auto handle = bench.scope.spawn(bench.cx, task).value();
+  EXPECT_EQ(bench.stepper.run(handle.join(bench.cx)).value(), 24h);
+}
+
+TEST(Scheduling, T1_time_is_monotonic_in_production) {
+  Runtime runtime = Runtime::builder().workers(2).build();
+  auto body = [](Cx cx, Scope<>&) -> Task<> {
+    Time last = cx.now();
+    for (int i = 0; i < 200; ++i) {
+      co_await cx.yield();
+      EXPECT_GE(cx.now(), last);
+      last = cx.now();
+    }
+    Time until = last + 2ms;
+    co_await cx.sleep_until(until);
+    EXPECT_GE(cx.now(), until) << "a sleep never ends early";
+  };
+  EXPECT_TRUE(runtime.block_on(body).is_ok());
 }
 
 }  // namespace

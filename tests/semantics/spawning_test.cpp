@@ -51,7 +51,8 @@ Task<> makes_no_coroutine(Cx) { throw std::runtime_error("no frame today"); }
 
 TEST(Spawning, S1_a_throwing_factory_rolls_everything_back) {
   Bench bench({}, Budget::infinite(), {.max_tasks = 1});
-  for (int i = 0; i < 3; ++i) EXPECT_THROW((void)bench.scope.spawn(bench.cx, makes_no_coroutine), std::runtime_error);
+  for (int i = 0; i < 3; ++i)
+    EXPECT_THROW((void)bench.scope.spawn(bench.cx, makes_no_coroutine), std::runtime_error);
   EXPECT_TRUE(bench.stepper.region(bench.root)->tasks.empty());
   EXPECT_TRUE(bench.scope.spawn(bench.cx, answer, 1)) << "the place is free";
 }
@@ -371,7 +372,8 @@ TEST(Spawning, S5_a_join_that_is_cancelled_while_waiting_may_be_repeated) {
 
 TEST(Spawning, S5_abort_is_a_request_of_kind_user_and_abort_with_reason_names_one) {
   Bench bench;
-  auto first = bench.scope.spawn(bench.cx, sleeper).value(), second = bench.scope.spawn(bench.cx, sleeper).value();
+  auto first = bench.scope.spawn(bench.cx, sleeper).value(),
+       second = bench.scope.spawn(bench.cx, sleeper).value();
   bench.stepper.run_until_idle();
   first.abort();
   second.abort_with_reason(CancelReason::timeout("too slow"));
@@ -387,7 +389,9 @@ TEST(Spawning, S5_two_tasks_cannot_wait_in_one_join) {
   Bench bench;
   Door door;
   auto target = bench.scope.spawn(bench.cx, at_door, unsafe_send(&door)).value();
-  auto joiner = [](Cx cx, TaskHandle<>* joined, std::optional<Outcome<>>* out) -> Task<> { *out = co_await joined->join(cx).outcome(); };
+  auto joiner = [](Cx cx, TaskHandle<>* joined, std::optional<Outcome<>>* out) -> Task<> {
+    *out = co_await joined->join(cx).outcome();
+  };
   std::optional<Outcome<>> one, two;
   (void)bench.scope.spawn(bench.cx, joiner, unsafe_send(&target), unsafe_send(&one)).value();
   (void)bench.scope.spawn(bench.cx, joiner, unsafe_send(&target), unsafe_send(&two)).value();

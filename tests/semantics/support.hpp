@@ -2,8 +2,8 @@
 // What the semantics tests share.
 #include <gtest/gtest.h>
 
-#include <coroutine>
 #include <chrono>
+#include <coroutine>
 #include <memory>
 #include <string>
 #include <utility>
@@ -42,7 +42,8 @@ class Door {
 class Farewell {
  public:
   Farewell(Lines* lines, std::string line) : lines_(lines), line_(std::move(line)) {}
-  Farewell(Farewell&& other) noexcept : lines_(std::exchange(other.lines_, nullptr)), line_(std::move(other.line_)) {}
+  Farewell(Farewell&& other) noexcept
+      : lines_(std::exchange(other.lines_, nullptr)), line_(std::move(other.line_)) {}
   Farewell& operator=(Farewell&&) = delete;
   ~Farewell() {
     if (lines_ != nullptr) lines_->push_back(line_);
@@ -61,8 +62,12 @@ struct Bench {
   Scope<P> scope;
   Cx cx;
 
-  explicit Bench(StepperOptions options = {}, const Budget& budget = Budget::infinite(), const RegionLimits& limits = {})
-      : stepper(std::move(options)), root(stepper.create_root_region(budget, limits)), scope(stepper.scope<P>(root)), cx(stepper.cx(root)) {}
+  explicit Bench(StepperOptions options = {}, const Budget& budget = Budget::infinite(),
+                 const RegionLimits& limits = {})
+      : stepper(std::move(options)),
+        root(stepper.create_root_region(budget, limits)),
+        scope(stepper.scope<P>(root)),
+        cx(stepper.cx(root)) {}
 
   template <class T, class E>
   Outcome<T, E> run(Task<T, E> task) {

@@ -1,7 +1,6 @@
 // expect: quiesce: this context lacks the capability Io (cap::Io), which io needs
 #include "library.hpp"
 
-
 void test(q::BasicCx<q::cap::None> cx, q::Scope<>& scope) {
   (void)scope;
   (void)cx.io();

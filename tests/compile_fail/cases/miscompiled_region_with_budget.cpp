@@ -4,5 +4,6 @@
 
 q::Task<> test(q::Cx cx, q::Scope<>& scope) {
   std::string s;
-  co_await scope.region_with_budget(cx, q::Budget{}, q::FailFast{}, [s](q::Cx, q::Scope<>&) -> q::Task<> { co_return; });
+  co_await scope.region_with_budget(cx, q::Budget{}, q::FailFast{},
+                                    [s](q::Cx, q::Scope<>&) -> q::Task<> { co_return; });
 }

@@ -90,7 +90,8 @@ TEST(Runtime, block_on_and_shutdown_on_a_worker_are_refused) {
     EXPECT_TRUE(nested.is_err());
     EXPECT_EQ(nested.error().code(), q::ErrorCode::BlockingInTask);
     EXPECT_EQ(nested.error().message(),
-              "block_on on a worker would stop the tasks it waits for: co_await quiesce::region(cx, policy, body) instead");
+              "block_on on a worker would stop the tasks it waits for: co_await quiesce::region(cx, policy, "
+              "body) instead");
     std::string said;
     try {
       (void)rt.shutdown(0s);
@@ -200,7 +201,9 @@ TEST(Runtime, a_context_that_outlives_everything_says_so) {
     said = error.what();
     EXPECT_EQ(error.error().code(), q::ErrorCode::StaleContext);
   }
-  EXPECT_NE(said.find("of this context has ended; use the context that was passed to the running task"), std::string::npos) << said;
+  EXPECT_NE(said.find("of this context has ended; use the context that was passed to the running task"),
+            std::string::npos)
+      << said;
   q::Outcome<> checked = kept.checkpoint();
   ASSERT_TRUE(checked.is_err());
   EXPECT_EQ(checked.error().code(), q::ErrorCode::StaleContext);
@@ -208,7 +211,9 @@ TEST(Runtime, a_context_that_outlives_everything_says_so) {
   scope->cancel(q::CancelReason::user("too late"));  // harmless
 }
 
-int thread_is_not_a_worker(q::Cx, std::thread::id worker) { return std::this_thread::get_id() != worker ? 1 : 0; }
+int thread_is_not_a_worker(q::Cx, std::thread::id worker) {
+  return std::this_thread::get_id() != worker ? 1 : 0;
+}
 
 TEST(Runtime, blocking_jobs_run_beside_the_workers_and_the_pool_shrinks_to_its_bounds) {
   q::Runtime rt = q::Runtime::builder().workers(1).blocking_threads(1, 2).build();
@@ -260,7 +265,8 @@ TEST(Runtime, a_slow_close_says_what_it_waits_for) {
   ASSERT_FALSE(log->records().empty());
   const std::string line = log->records().front().line();
   EXPECT_NE(line.find("the close of a region takes long"), std::string::npos) << line;
-  for (const char* part : {"region=", "task=", "waits_for=", "age="}) EXPECT_NE(line.find(part), std::string::npos) << line;
+  for (const char* part : {"region=", "task=", "waits_for=", "age="})
+    EXPECT_NE(line.find(part), std::string::npos) << line;
 }
 
 TEST(Runtime, more_workers_than_cores_and_one_worker_run_the_same_program) {

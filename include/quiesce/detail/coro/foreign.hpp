@@ -64,12 +64,14 @@ decltype(auto) awaiter_of(A&& awaitable) {
 
 template <class A>
 concept ForeignAwaitable = requires(A&& awaitable) {
-  { awaiter_of(std::forward<A>(awaitable)).await_ready() };
+  {awaiter_of(std::forward<A>(awaitable)).await_ready()};
 };
 
 template <class A>
 class ForeignAwaiter {
-  static_assert(ForeignAwaitable<A>, "quiesce: this cannot be awaited: it is no Task, Outcome or std::expected, and has no await_ready/await_suspend/await_resume");
+  static_assert(ForeignAwaitable<A>,
+                "quiesce: this cannot be awaited: it is no Task, Outcome or std::expected, and has no "
+                "await_ready/await_suspend/await_resume");
   using Inner = decltype(awaiter_of(std::declval<A>()));
 
  public:

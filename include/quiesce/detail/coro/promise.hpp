@@ -47,9 +47,10 @@ struct PromiseBase {
   const PromiseOps* ops;
   TaskRecord* task = nullptr;
   PromiseBase* parent = nullptr;
-  Deliver deliver = nullptr;  // null: the parent observes
-  bool ended = false;         // the outcome is in the promise, and the coroutine goes no further
-  bool filled = false;        // there is an outcome in the promise's storage
+  Deliver deliver = nullptr;      // null: the parent observes
+  PromiseBase** owner = nullptr;  // the awaiter's place for the ended frame whose outcome it is to take
+  bool ended = false;             // the outcome is in the promise, and the coroutine goes no further
+  bool filled = false;            // there is an outcome in the promise's storage
   bool destroying = false;
 
   explicit PromiseBase(const PromiseOps* operations) : ops(operations) {
@@ -62,7 +63,9 @@ struct PromiseBase {
   PromiseBase& operator=(const PromiseBase&) = delete;
 
   /// Valid since every promise starts with its PromiseBase and is aligned to 16 at most.
-  std::coroutine_handle<PromiseBase> handle() { return std::coroutine_handle<PromiseBase>::from_promise(*this); }
+  std::coroutine_handle<PromiseBase> handle() {
+    return std::coroutine_handle<PromiseBase>::from_promise(*this);
+  }
 
   static void* operator new(std::size_t bytes) { return frame_allocate(bytes); }
   static void operator delete(void* block, std::size_t bytes) noexcept { frame_free(block, bytes); }
@@ -75,8 +78,9 @@ struct PromiseBase {
 enum class Signal : std::uint8_t { None, AwaitChild, Ended, Wait, Refused, Yield };
 
 void signal(TaskRecord& task, Signal what) noexcept;
-/// The leaf awaits a child that is to be resumed next.
-void await_child(PromiseBase& parent, PromiseBase& child, PromiseBase::Deliver deliver) noexcept;
+/// The leaf awaits a child that is to be resumed next. It is taken from `owner`, and put back there for the awaiter when it has
+/// ended and the parent is to go on.
+void await_child(PromiseBase& parent, PromiseBase*& owner, PromiseBase::Deliver deliver) noexcept;
 /// The leaf has ended where it stands, with what was put into its promise.
 inline void end_here(PromiseBase& leaf) noexcept {
   leaf.ended = true;

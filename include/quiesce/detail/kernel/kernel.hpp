@@ -41,7 +41,7 @@ struct KernelConfig {
   std::shared_ptr<MetricsProvider> metrics;
   std::shared_ptr<LogSink> log;
   std::optional<Duration> close_warning;  // a close that takes longer says what it waits for
-  bool exact = false;  // Stepper, lab: budgets are counted step by step
+  bool exact = false;                     // Stepper, lab: budgets are counted step by step
 };
 
 /// A region and the life that is meant.
@@ -80,8 +80,8 @@ struct RegionBirth {
 };
 
 struct KernelCounts {
-  std::uint64_t tasks_spawned = 0, tasks_completed = 0, regions_opened = 0, regions_closed = 0, panics = 0, escalated = 0,
-                leaked_obligations = 0;
+  std::uint64_t tasks_spawned = 0, tasks_completed = 0, regions_opened = 0, regions_closed = 0, panics = 0,
+                escalated = 0, leaked_obligations = 0;
 };
 
 class Kernel {
@@ -128,7 +128,8 @@ class Kernel {
   static void drop_reference(TaskRecord& task) noexcept;
   /// Records a panic of the task: isolator, threshold (P3). The id is in the payload it returns.
   PanicPayload note_panic(TaskRecord& task, std::exception_ptr exception) noexcept;
-  PanicPayload note_panic(RegionRecord& region, const PanicLocation& location, std::exception_ptr exception) noexcept;
+  PanicPayload note_panic(RegionRecord& region, const PanicLocation& location,
+                          std::exception_ptr exception) noexcept;
 
   // ---- regions (src/kernel/region.cpp) ----
   std::expected<RegionRef, SpawnError> open_region(const RegionBirth& birth);
@@ -136,7 +137,8 @@ class Kernel {
   void release_live(RegionRecord& region) noexcept;
   void release_owed(RegionRecord& region) noexcept;
   /// A failure that no handle will show: policy, aggregation (R7).
-  void report_failure(RegionRecord& region, const PolicyOps* policy, const TaskRecord& task, Outcome<> failure) noexcept;
+  void report_failure(RegionRecord& region, const PolicyOps* policy, const TaskRecord& task,
+                      Outcome<> failure) noexcept;
   SpawnError refuse(RegionRef region) const;
   void note_closing(RegionRecord& region) noexcept;
   /// Logs what a close waits for: each task below, its wait, its region's path, its age (src/kernel/snapshot.cpp).
@@ -196,14 +198,20 @@ class Kernel {
   /// Closes and reclaims; the parent whose count must be dropped, or nullptr.
   RegionRecord* close_region(RegionRecord& region) noexcept;
   void settle(RegionRecord* region) noexcept;
-  void note_completion(RegionRecord& region, TaskRecord& task, OutcomeKind kind, bool requested, bool seen) noexcept;
+  /// How a child ended: after a request; Cancelled by the region's own doing; a joiner that waited has been claimed by this
+  /// completion and will take the result itself.
+  struct Completion {
+    bool requested, by_own, seen;
+  };
+  void note_completion(RegionRecord& region, TaskRecord& task, OutcomeKind kind, Completion how) noexcept;
   void report_checkpoint(TaskRecord& task, bool reached) noexcept;
   void watch_deadline(RegionRecord& region) noexcept;
   void report_close(const RegionRecord& region, bool has_own_deadline) noexcept;
   void ask_policy(RegionRecord& region, ReportedFailure reported) noexcept;
   void complete_body(RegionRecord& region, TaskRecord& task, OutcomeKind kind) noexcept;
-  /// R10: a child or the body has ended Cancelled by a request from outside.
-  static void note_cancelled(RegionRecord& region, const TaskRecord& task) noexcept;
+  /// R10: a child or the body has ended Cancelled, and not by the region's own doing.
+  static void note_cancelled(RegionRecord& region) noexcept;
+  static bool cancelled_by_own(const RegionRecord& region, const TaskRecord& task) noexcept;
   bool escalate_task(TaskRecord& task) noexcept;
   void note_escalated(TaskId task, const std::string& path) noexcept;
   static void link_member(TaskRecord& task) noexcept;

@@ -59,12 +59,15 @@ struct ObligationRequest {
 };
 
 /// An entry in the ledger of `region`, refused as a spawn would be, and at `max_obligations`.
-std::expected<ObligationId, RegionError> reserve_obligation(const RegionRef& region, const ObligationRequest& request);
+std::expected<ObligationId, RegionError> reserve_obligation(const RegionRef& region,
+                                                            const ObligationRequest& request);
 /// Reserved -> Committed or Aborted, once; `ObligationLeaked` or `ObligationMoved` (stale) otherwise. With a `resolver`, only for
 /// the holder, a finalizer of the region, or when the holder has ended: else `ForeignContext`.
-std::expected<void, RegionError> resolve_obligation(ObligationId id, ObligationState how, const TaskRecord* resolver = nullptr) noexcept;
+std::expected<void, RegionError> resolve_obligation(ObligationId id, ObligationState how,
+                                                    const TaskRecord* resolver = nullptr) noexcept;
 /// Moves a Reserved entry to another region's ledger and holder; on refusal everything stays as it was.
-std::expected<ObligationId, RegionError> move_obligation(ObligationId id, const RegionRef& to, TaskRecord* holder);
+std::expected<ObligationId, RegionError> move_obligation(ObligationId id, const RegionRef& to,
+                                                         TaskRecord* holder);
 /// The finalizer phase is over: what is still Reserved and has no running holder becomes Leaked, now and from now on. How many
 /// counts of `owed` the caller must release.
 std::uint32_t leak_obligations(RegionRecord& region) noexcept;

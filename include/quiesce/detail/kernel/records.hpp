@@ -74,21 +74,22 @@ enum class TaskRole : std::uint8_t {
 /// One mask guard nest and what hangs off a task only rarely; made when first needed, kept until the record is free.
 struct TaskExtra {
   SpinLock<> lock;
-  WorkItem mask_check;  // posted by the mask timer
+  WorkItem mask_check;                 // posted by the mask timer
   std::optional<CancelReason> reason;  // requests on the task itself; under lock
   ObligationRecord* held = nullptr;    // obligations in other regions' ledgers that the task holds; under lock
   RegionRecord* opened = nullptr;      // regions the task has opened and not yet left, newest first; under lock
   TimerEntry mask_timer;               // under lock: armed while a mask's clean-up budget runs
   TaskRecord* owner = nullptr;
-  bool mask_timer_armed = false;       // under lock
-  std::uint8_t timed_mask_epoch = 0;   // under lock: the mask that the timer is for
-  std::uint32_t mask_depth = 0;        // the stepper
-  Time mask_begun;                     // under lock: since when the budget of the timed mask runs
+  bool mask_timer_armed = false;      // under lock
+  std::uint8_t timed_mask_epoch = 0;  // under lock: the mask that the timer is for
+  std::uint32_t mask_depth = 0;       // the stepper
+  Time mask_begun;                    // under lock: since when the budget of the timed mask runs
   // Steps made under the mask since its budget runs, its shielded regions' too, and how many it allows.
   std::atomic<std::uint32_t> mask_steps_used{0}, mask_steps_max{~0u};
   std::optional<CleanupBudget> own_mask_budget;  // a finalizer's: runs without a request (F2)
   std::optional<PanicPayload> torn;              // the stepper
-  std::atomic<std::int64_t> last_checkpoint{0};  // nanoseconds; only with metrics: written by the stepper, 0 = none yet
+  std::atomic<std::int64_t> last_checkpoint{
+      0};  // nanoseconds; only with metrics: written by the stepper, 0 = none yet
   std::uint32_t index = 0;
   TaskExtra* free_next = nullptr;
 };
@@ -117,9 +118,9 @@ struct alignas(64) TaskRecord {
   bool linked = false;                      // under the shard's lock
   bool linked_failed = false;               // under the region's lock
   std::uint8_t signal = 0;                  // the stepper (coro/promise.hpp)
-  bool torn = false;                        // a destructor threw while a frame was destroyed: `extra->torn` says what
-  std::uint32_t cooperative_left = 0;       // the stepper (H4)
-  Time deadline = Time::max();              // EDF key of the timed lane; max: not timed
+  bool torn = false;  // a destructor threw while a frame was destroyed: `extra->torn` says what
+  std::uint32_t cooperative_left = 0;  // the stepper (H4)
+  Time deadline = Time::max();         // EDF key of the timed lane; max: not timed
   const PolicyOps* policy = nullptr;
   CapabilityBlock* capabilities = nullptr;
   // Membership: shard list, then the list of failed, unjoined tasks.
@@ -128,10 +129,10 @@ struct alignas(64) TaskRecord {
   void* wait_data = nullptr;  // the one leaf wait: the stepper's
 
   std::atomic<const struct LeafOps*> wait_ops{nullptr};  // written by the stepper, read by snapshots
-  std::atomic<std::uint32_t> wait_since_ms{0};            // coarse; likewise
-  std::uint32_t draws = 0;                                // random numbers drawn: the stepper
-  std::atomic<std::uint32_t> ordinals{0};                 // children made so far
-  std::atomic<std::uint32_t> steps{0};                    // written by the stepper, read by snapshots
+  std::atomic<std::uint32_t> wait_since_ms{0};           // coarse; likewise
+  std::uint32_t draws = 0;                               // random numbers drawn: the stepper
+  std::atomic<std::uint32_t> ordinals{0};                // children made so far
+  std::atomic<std::uint32_t> steps{0};                   // written by the stepper, read by snapshots
   LogicalPath path;
   LogicalId logical;
   Time created_at;
@@ -176,12 +177,12 @@ bool own_cancellation(const CancelReason& reason, RegionId region) noexcept;
 /// How a region ended, handed to whoever awaits it.
 struct RegionResult {
   RegionId id;
-  Outcome<> failures = Outcome<>::ok();     // of its children, aggregated
-  std::optional<CancelReason> cancelled;    // R10: an outside request that ended a child or the body
-  bool body_failed_first = false;           // order of record between the body's failure and `failures`
-  std::optional<CancelReason> reason;       // the region's own final reason
+  Outcome<> failures = Outcome<>::ok();   // of its children, aggregated
+  std::optional<CancelReason> cancelled;  // R10: an outside request that ended a child or the body
+  bool body_failed_first = false;         // order of record between the body's failure and `failures`
+  std::optional<CancelReason> reason;     // the region's own final reason
   void (*closed)(RegionResult&) noexcept = nullptr;  // called instead of claiming a waiter (block_on)
-  Waiter waiter;                                      // the awaiting task
+  Waiter waiter;                                     // the awaiting task
 };
 
 /// A failure on its way to the policy of its region (R7).
@@ -201,11 +202,11 @@ struct RegionRecord {
   static constexpr std::uint32_t shard_count = 4;
 
   RegionWordCell<> word;
-  std::atomic<std::uint32_t> owed{0};        // obligations, and one token for the finalizer phase
+  std::atomic<std::uint32_t> owed{0};         // obligations, and one token for the finalizer phase
   std::atomic<std::uint32_t> child_count{0};  // child regions
-  std::atomic<bool> body_live{false};        // the body's count, or the hold of a Stepper root, is in `live`
-  std::atomic<std::uint32_t> max_tasks{~0u}; // R8; ~0 = not limited
-  std::atomic<std::uint32_t> ordinals{0};    // of the tasks that are its own and no task's: body, finalizers (S8)
+  std::atomic<bool> body_live{false};         // the body's count, or the hold of a Stepper root, is in `live`
+  std::atomic<std::uint32_t> max_tasks{~0u};  // R8; ~0 = not limited
+  std::atomic<std::uint32_t> ordinals{0};  // of the tasks that are its own and no task's: body, finalizers (S8)
   std::uint32_t index = 0;
   // Set at birth, then read only.
   Kernel* kernel = nullptr;
@@ -218,9 +219,9 @@ struct RegionRecord {
   LogicalPath path;
   LogicalId logical;
   Time created_at;
-  bool bounded = false;                         // C10
-  std::optional<CleanupBudget> cleanup;         // settable; else the default by rank
-  RegionRecord* quota = nullptr;                // the nearest region, itself included, with a finite quota
+  bool bounded = false;                  // C10
+  std::optional<CleanupBudget> cleanup;  // settable; else the default by rank
+  RegionRecord* quota = nullptr;         // the nearest region, itself included, with a finite quota
   std::atomic<std::int64_t> polls_left{0};
   std::atomic<std::int64_t> cost_left{0};
   bool counts_polls = false, counts_cost = false;
@@ -241,7 +242,7 @@ struct RegionRecord {
   bool body_ended = false;
   bool escalated = false;
   Time close_begun;
-  Time requested_at;  // the first cancel request; a bounded region's clean-up budget runs from it
+  Time requested_at;             // the first cancel request; a bounded region's clean-up budget runs from it
   TaskRecord* failed = nullptr;  // completed, failed, unjoined: linked by member_*
   Outcome<> failures = Outcome<>::ok();
   bool policy_busy = false;               // somebody asks the policy, one failure at a time
@@ -255,7 +256,8 @@ struct RegionRecord {
   std::size_t heap_bytes = 0;
   ObligationRecord* ledger = nullptr;
   std::uint32_t obligation_count = 0;
-  bool leaks = false;  // its finalizers have run and its heap is dead: what stays Reserved without a holder leaks
+  bool leaks =
+      false;  // its finalizers have run and its heap is dead: what stays Reserved without a holder leaks
   RegionResult* result = nullptr;
   TimerEntry deadline_timer;  // both timers only post `timer_check`
   TimerEntry escalation_timer;

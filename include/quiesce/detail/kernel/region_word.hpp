@@ -66,7 +66,8 @@ constexpr bool reached_zero(RegionWord before) {
   return before.live() == 1 && (before.gate() == Gate::Open || before.gate() == Gate::Closing);
 }
 constexpr Next finalize(RegionWord w, std::uint32_t generation) {
-  if ((w.gate() != Gate::Open && w.gate() != Gate::Closing) || w.generation() != generation || w.live() != 0) return {};
+  if ((w.gate() != Gate::Open && w.gate() != Gate::Closing) || w.generation() != generation || w.live() != 0)
+    return {};
   return w.with_gate(Gate::Finalizing);
 }
 constexpr Next begin_close(RegionWord w, std::uint32_t generation) {
@@ -114,7 +115,8 @@ class RegionWordCell {
     for (;;) {
       region_word::Next next = transition(RegionWord{old});
       if (!next) return {RegionWord{old}, false};
-      if (bits_.compare_exchange_weak(old, next->bits, std::memory_order_seq_cst)) return {RegionWord{old}, true};
+      if (bits_.compare_exchange_weak(old, next->bits, std::memory_order_seq_cst))
+        return {RegionWord{old}, true};
     }
   }
 

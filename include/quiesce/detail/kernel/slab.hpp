@@ -25,7 +25,8 @@ class Slab {
   /// The record with this index; nullptr when no such record was ever made. Any thread, at any time.
   static Record* find(std::uint32_t index) noexcept {
     if (index >= records_max) return nullptr;
-    Record* chunk = chunks_[index >> chunk_bits].load(std::memory_order_acquire);  // pairs with the release in grow
+    Record* chunk =
+        chunks_[index >> chunk_bits].load(std::memory_order_acquire);  // pairs with the release in grow
     return chunk == nullptr ? nullptr : chunk + (index & (chunk_size - 1));
   }
 

@@ -45,9 +45,10 @@ enum class RunState : std::uint8_t { Free, Idle, Queued, Running, Done };
 struct TaskWord {
   std::uint64_t bits = 0;
 
-  static constexpr std::uint64_t requested_bit = 1u << 6, masked_bit = 1u << 7, armed_bit = 1u << 8, claimed_bit = 1u << 9,
-                                 by_request_bit = 1u << 10, stubborn_bit = 1u << 11, taken_bit = 1u << 12,
-                                 joiner_bit = 1u << 13, dropped_bit = 1u << 14, escalated_bit = 1u << 15;
+  static constexpr std::uint64_t requested_bit = 1u << 6, masked_bit = 1u << 7, armed_bit = 1u << 8,
+                                 claimed_bit = 1u << 9, by_request_bit = 1u << 10, stubborn_bit = 1u << 11,
+                                 taken_bit = 1u << 12, joiner_bit = 1u << 13, dropped_bit = 1u << 14,
+                                 escalated_bit = 1u << 15;
   static constexpr int mask_epoch_shift = 16, epoch_shift = 24;
   static constexpr std::uint64_t wait_bits = armed_bit | claimed_bit | by_request_bit | stubborn_bit;
 
@@ -64,7 +65,9 @@ struct TaskWord {
   /// A request is there and the task has to see it now.
   constexpr bool must_observe() const { return escalated() || (requested() && !masked()); }
 
-  constexpr TaskWord with_run(RunState r) const { return {(bits & ~std::uint64_t{7}) | static_cast<std::uint64_t>(r)}; }
+  constexpr TaskWord with_run(RunState r) const {
+    return {(bits & ~std::uint64_t{7}) | static_cast<std::uint64_t>(r)};
+  }
   constexpr TaskWord with_phase(TaskPhase p) const {
     return {(bits & ~(std::uint64_t{7} << 3)) | (static_cast<std::uint64_t>(p) << 3)};
   }
@@ -103,7 +106,9 @@ constexpr Next yield(TaskWord w) {
 constexpr Next prepare(TaskWord w, bool stubborn) {
   if (w.run() != RunState::Running || w.has(TaskWord::armed_bit)) return {};
   if (!stubborn && w.must_observe()) return {};
-  return w.without(TaskWord::wait_bits).with(TaskWord::armed_bit | (stubborn ? TaskWord::stubborn_bit : 0)).next_epoch();
+  return w.without(TaskWord::wait_bits)
+      .with(TaskWord::armed_bit | (stubborn ? TaskWord::stubborn_bit : 0))
+      .next_epoch();
 }
 /// Running -> Idle, unless already claimed.
 constexpr Next commit(TaskWord w) {
@@ -126,7 +131,8 @@ constexpr Next disarm(TaskWord w) {
 /// A cancel request arrives (idempotent on the bit).
 constexpr Next request(TaskWord w) {
   if (w.run() == RunState::Free || w.done()) return {};
-  if (w.phase() == TaskPhase::Created || w.phase() == TaskPhase::Running) w = w.with_phase(TaskPhase::CancelRequested);
+  if (w.phase() == TaskPhase::Created || w.phase() == TaskPhase::Running)
+    w = w.with_phase(TaskPhase::CancelRequested);
   return w.with(TaskWord::requested_bit);
 }
 /// A checkpoint with mask 0 acknowledges the request.

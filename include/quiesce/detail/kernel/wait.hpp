@@ -19,8 +19,8 @@ enum class LeafNext : std::uint8_t {
 struct LeafOps {
   /// Detaches what did not win (a timer, a waiter's place), under that primitive's lock. `before` is the word at the disarm.
   LeafNext (*finish)(TaskRecord& task, void* data, TaskWord before) noexcept;
-  const char* what;            // for snapshots: "sleep", "join", ...
-  bool escalates = true;       // false: a foreign await, a region await; never cut short (C10, R6)
+  const char* what;       // for snapshots: "sleep", "join", ...
+  bool escalates = true;  // false: a foreign await, a region await; never cut short (C10, R6)
 };
 
 }  // namespace quiesce::detail

@@ -43,7 +43,10 @@ struct BlockingCall final : BlockingCallBase {
 
   template <class G, class... A>
   BlockingCall(TaskRecord& record, CxType context, G&& f, A&&... args)
-      : BlockingCallBase(record), cx(context), function(std::forward<G>(f)), arguments(std::forward<A>(args)...) {}
+      : BlockingCallBase(record),
+        cx(context),
+        function(std::forward<G>(f)),
+        arguments(std::forward<A>(args)...) {}
 
   void invoke() override {
     using Result = RecordResult<T, Error>;

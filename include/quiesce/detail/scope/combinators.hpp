@@ -108,7 +108,8 @@ Task<std::tuple<Outcome<Ts, Es>...>> join_handles(ScopeCore scope, CxCore cx, Ta
 }
 
 template <class T, class E>
-Task<std::vector<Outcome<T, E>>> join_all_handles(ScopeCore scope, CxCore cx, std::vector<TaskHandle<T, E>> handles) {
+Task<std::vector<Outcome<T, E>>> join_all_handles(ScopeCore scope, CxCore cx,
+                                                  std::vector<TaskHandle<T, E>> handles) {
   std::vector<TaskRecord*> records = records_of_all(handles);
   if (auto misuse = combinator_misuse(scope, cx, records, "join_all")) co_await fail(std::move(*misuse));
   WaitEnd end = co_await wait_all(records);
@@ -128,7 +129,8 @@ Task<std::vector<Outcome<T, E>>> join_all_handles(ScopeCore scope, CxCore cx, st
 Task<std::expected<void, std::size_t>> wait_all_ok(TaskSpan tasks);
 
 template <class... Ts, class... Es>
-Task<std::tuple<ValueOrUnit<Ts>...>> try_join_handles(ScopeCore scope, CxCore cx, TaskHandle<Ts, Es>... handles) {
+Task<std::tuple<ValueOrUnit<Ts>...>> try_join_handles(ScopeCore scope, CxCore cx,
+                                                      TaskHandle<Ts, Es>... handles) {
   using Result = std::tuple<ValueOrUnit<Ts>...>;
   auto records = records_of(handles...);
   if (auto misuse = combinator_misuse(scope, cx, records, "try_join")) co_await fail(std::move(*misuse));
@@ -143,8 +145,13 @@ Task<std::tuple<ValueOrUnit<Ts>...>> try_join_handles(ScopeCore scope, CxCore cx
   if (!waited.value()) {
     std::size_t failed = waited.value().error(), at = 0;
     std::optional<Outcome<Result>> failure;
-    std::apply([&](auto&... each) { ((at++ == failed ? void(failure.emplace(std::move(each).template failure_as<Result, Error>())) : void()), ...); },
-               outcomes);
+    std::apply(
+        [&](auto&... each) {
+          ((at++ == failed ? void(failure.emplace(std::move(each).template failure_as<Result, Error>()))
+                           : void()),
+           ...);
+        },
+        outcomes);
     if (panic && !failure->is_panicked()) failure = std::move(*failure).join(Outcome<Result>::panicked(*panic));
     FinishWith<Result, Error> finish(std::move(*failure));
     co_await std::move(finish);
@@ -153,7 +160,8 @@ Task<std::tuple<ValueOrUnit<Ts>...>> try_join_handles(ScopeCore scope, CxCore cx
 }
 
 template <class T, class E>
-Task<std::vector<ValueOrUnit<T>>> try_join_all_handles(ScopeCore scope, CxCore cx, std::vector<TaskHandle<T, E>> handles) {
+Task<std::vector<ValueOrUnit<T>>> try_join_all_handles(ScopeCore scope, CxCore cx,
+                                                       std::vector<TaskHandle<T, E>> handles) {
   using Result = std::vector<ValueOrUnit<T>>;
   std::vector<TaskRecord*> records = records_of_all(handles);
   if (auto misuse = combinator_misuse(scope, cx, records, "try_join_all")) co_await fail(std::move(*misuse));
@@ -164,7 +172,8 @@ Task<std::vector<ValueOrUnit<T>>> try_join_all_handles(ScopeCore scope, CxCore c
   }
   if (!waited.value()) {
     const std::optional<PanicPayload> panic = panic_of(records);  // before the outcomes are moved out
-    Outcome<Result> failure = take_outcome(handles[waited.value().error()]).template failure_as<Result, Error>();
+    Outcome<Result> failure =
+        take_outcome(handles[waited.value().error()]).template failure_as<Result, Error>();
     for (auto& handle : handles) {
       if (handle.detail_record() != records[waited.value().error()]) (void)take_outcome(handle);
     }
@@ -217,7 +226,8 @@ Task<RaceResult<T>> race_handles(ScopeCore scope, CxCore cx, std::vector<TaskHan
 
 template <class T, class E, class... More>
 std::vector<TaskHandle<T, E>> handle_list(TaskHandle<T, E> first, More... more) {
-  static_assert((std::same_as<TaskHandle<T, E>, More> && ...), "quiesce: the branches of a race have one result type; map them to a common one");
+  static_assert((std::same_as<TaskHandle<T, E>, More> && ...),
+                "quiesce: the branches of a race have one result type; map them to a common one");
   std::vector<TaskHandle<T, E>> handles;
   handles.reserve(1 + sizeof...(More));
   handles.push_back(std::move(first));
@@ -256,7 +266,8 @@ Task<T> timeout_handle(ScopeCore scope, CxCore cx, Duration duration, TaskHandle
   if (auto misuse = combinator_misuse(scope, cx, records, "timeout")) co_await fail(std::move(*misuse));
   WaitEnd end = co_await WaitAny{records, cx_now(cx) + duration};
   if (end == WaitEnd::Cancelled) {
-    request_all(records, CancelReason::parent_cancelled("the timeout was cancelled").with_cause(calling_reason()));
+    request_all(records,
+                CancelReason::parent_cancelled("the timeout was cancelled").with_cause(calling_reason()));
     co_await drain(records);
     auto finish = end_cancelled(records).template as<T>();
     co_await std::move(finish);
@@ -277,13 +288,15 @@ Task<T> timeout_handle(ScopeCore scope, CxCore cx, Duration duration, TaskHandle
 }
 
 template <class T, class E, class SpawnBackup>
-Task<T> hedge_tasks(ScopeCore scope, CxCore cx, Duration delay, std::expected<TaskHandle<T, E>, SpawnError> spawned, SpawnBackup spawn_backup) {
+Task<T> hedge_tasks(ScopeCore scope, CxCore cx, Duration delay,
+                    std::expected<TaskHandle<T, E>, SpawnError> spawned, SpawnBackup spawn_backup) {
   TaskHandle<T, E> primary = co_await std::move(spawned);
   std::array<TaskRecord*, 1> records = records_of(primary);
   if (auto misuse = combinator_misuse(scope, cx, records, "hedge")) co_await fail(std::move(*misuse));
   WaitEnd end = co_await WaitAny{records, cx_now(cx) + delay};
   if (end == WaitEnd::Cancelled) {
-    request_all(records, CancelReason::parent_cancelled("the hedge was cancelled").with_cause(calling_reason()));
+    request_all(records,
+                CancelReason::parent_cancelled("the hedge was cancelled").with_cause(calling_reason()));
     co_await drain(records);
     auto finish = end_cancelled(records).template as<T>();
     co_await std::move(finish);
@@ -297,7 +310,8 @@ Task<T> hedge_tasks(ScopeCore scope, CxCore cx, Duration delay, std::expected<Ta
     request_all(records, CancelReason::resource_unavailable("the backup of a hedge could not be spawned"));
     co_await drain(records);
     Outcome<T, E> late = take_outcome(primary);
-    if (!late.is_ok() && !late.is_panicked()) co_await std::move(backup);  // the refusal: Err, or Cancelled by R3
+    if (!late.is_ok() && !late.is_panicked())
+      co_await std::move(backup);  // the refusal: Err, or Cancelled by R3
     FinishWith<T, Error> stands{Outcome<T, Error>(std::move(late))};
     co_await std::move(stands);
   }

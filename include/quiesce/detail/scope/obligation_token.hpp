@@ -67,8 +67,9 @@ std::optional<RegionError> move_tokens(NoTokenMove&, Args&...) {
 }
 template <class... Args>
 std::optional<RegionError> move_tokens(TokenMove& move, Args&... args) {
-  static_assert((std::size_t{0} + ... + (HoldsObligation<Args> ? 1 : 0)) <= TokenMove::tokens_max,
-                "quiesce: at most eight obligations can be passed to one task: move the others with Obligation::move_to");
+  static_assert(
+      (std::size_t{0} + ... + (HoldsObligation<Args> ? 1 : 0)) <= TokenMove::tokens_max,
+      "quiesce: at most eight obligations can be passed to one task: move the others with Obligation::move_to");
   std::optional<RegionError> refused;
   auto one = [&](auto& argument) {
     if constexpr (HoldsObligation<decltype(argument)>) {

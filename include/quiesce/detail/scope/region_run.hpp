@@ -18,12 +18,20 @@ class Scope;
 class RegionOptions {
  public:
   RegionOptions() = default;
-  RegionOptions with_budget(const Budget& budget) const { return changed([&](auto& o) { o.budget_ = budget; }); }
-  RegionOptions with_limits(const RegionLimits& limits) const { return changed([&](auto& o) { o.limits_ = limits; }); }
+  RegionOptions with_budget(const Budget& budget) const {
+    return changed([&](auto& o) { o.budget_ = budget; });
+  }
+  RegionOptions with_limits(const RegionLimits& limits) const {
+    return changed([&](auto& o) { o.limits_ = limits; });
+  }
   /// The clean-up budget of masks and finalizers in this region and below, instead of the defaults by rank.
-  RegionOptions with_cleanup(CleanupBudget cleanup) const { return changed([&](auto& o) { o.cleanup_ = cleanup; }); }
+  RegionOptions with_cleanup(CleanupBudget cleanup) const {
+    return changed([&](auto& o) { o.cleanup_ = cleanup; });
+  }
   /// Past the clean-up budget of a cancel request, tasks that ignore it are destroyed where they next wait (C10).
-  RegionOptions bounded() const { return changed([](auto& o) { o.bounded_ = true; }); }
+  RegionOptions bounded() const {
+    return changed([](auto& o) { o.bounded_ = true; });
+  }
 
   const Budget& budget() const { return budget_; }
   const RegionLimits& limits() const { return limits_; }
@@ -53,8 +61,9 @@ struct OpenedRegion {
 };
 
 /// Opens a region below the calling task's own. `scope`: must be of that region; nullopt: there is none to check.
-std::expected<OpenedRegion, Error> open_task_region(std::optional<ScopeCore> scope, CxCore cx, const RegionOptions& options,
-                                                    const PolicyOps* policy, void* instance, RegionResult& result);
+std::expected<OpenedRegion, Error> open_task_region(std::optional<ScopeCore> scope, CxCore cx,
+                                                    const RegionOptions& options, const PolicyOps* policy,
+                                                    void* instance, RegionResult& result);
 /// The factory threw: the body's record and count go, the region is cancelled and closes.
 void abandon_body(OpenedRegion& opened) noexcept;
 /// The body has been looked at: its record may go.
@@ -101,7 +110,8 @@ Outcome<T, E> combine(Outcome<T, E>&& body, RegionResult&& result) {
   }
   if (!failures) return std::move(body);
   if (body.is_ok()) return std::move(*failures);
-  return result.body_failed_first ? std::move(body).join(std::move(*failures)) : std::move(*failures).join(std::move(body));
+  return result.body_failed_first ? std::move(body).join(std::move(*failures))
+                                  : std::move(*failures).join(std::move(body));
 }
 
 /// `co_await FinishWith{outcome}` ends the coroutine with this outcome as it is, Ok or not.
@@ -125,7 +135,8 @@ struct FinishWith {
 };
 
 template <class Body, class CxType, class P>
-using BodyTask = std::remove_cvref_t<decltype(std::declval<std::remove_reference_t<Body>&>()(std::declval<CxType>(), std::declval<Scope<P>&>()))>;
+using BodyTask = std::remove_cvref_t<decltype(std::declval<std::remove_reference_t<Body>&>()(
+    std::declval<CxType>(), std::declval<Scope<P>&>()))>;
 
 /// The coroutine behind every `region`. Body is a reference type for a named body, a value for a temporary one.
 template <class T, class E, class P, class CxType, class Body>

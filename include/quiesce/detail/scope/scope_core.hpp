@@ -21,7 +21,8 @@ struct ScopeCore {
 };
 
 /// Admission: counted, with a record, in no list yet.
-std::expected<TaskRecord*, SpawnError> begin_spawn(ScopeCore scope, CxCore cx, TaskTier tier, const PolicyOps* policy, bool has_handle);
+std::expected<TaskRecord*, SpawnError> begin_spawn(ScopeCore scope, CxCore cx, TaskTier tier,
+                                                   const PolicyOps* policy, bool has_handle);
 void publish_spawn(TaskRecord& task) noexcept;
 void abandon_spawn(TaskRecord& task) noexcept;
 /// Publishes a blocking task and hands its job to the pool; a refused job ends it Cancelled.
@@ -58,7 +59,8 @@ struct HeapSlot {
   std::uint32_t index = 0;
 };
 /// Room for a value; then the value itself, made outside every lock.
-std::expected<HeapSlot, RegionError> scope_heap_put(ScopeCore scope, std::unique_ptr<HeapNode> node, std::size_t bytes);
+std::expected<HeapSlot, RegionError> scope_heap_put(ScopeCore scope, std::unique_ptr<HeapNode> node,
+                                                    std::size_t bytes);
 /// The node, when `cx` may read it (its region, or a descendant) and the region's heap is alive.
 std::expected<HeapNode*, RegionError> heap_find(HeapSlot slot, CxCore cx);
 

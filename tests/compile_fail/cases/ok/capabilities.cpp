@@ -15,6 +15,7 @@ q::Task<> test(q::Cx cx, q::Scope<>& scope) {
   (void)scope.spawn(narrow, nothing);
   (void)scope.spawn(cx, work);
   (void)narrow.restrict<q::cap::Time>().now();
-  co_await scope.region(narrow, q::FailFast{}, [](Narrow inner, q::Scope<>&) -> q::Task<> { co_await work(inner); });
+  co_await scope.region(narrow, q::FailFast{},
+                        [](Narrow inner, q::Scope<>&) -> q::Task<> { co_await work(inner); });
   co_await nothing(narrow);
 }
