@@ -241,9 +241,10 @@ FORM(own_exception_after_an_await) {
     throw Probe(42);
   } catch (const Probe& thrown) { co_return thrown.value(); }
 }
-FORM(throw_operand_awaited_scalar) {
+FORM(throw_operand_scalar_in_two_statements) {
   try {
-    throw co_await leaf(at);
+    int value = co_await leaf(at);
+    throw value;
   } catch (int thrown) { co_return thrown; }
 }
 FORM(throw_operand_in_two_statements) {

@@ -15,6 +15,7 @@
 //   co_return c ? co_await s() : std::string()           choice_of_values_by_if
 //   co_await f(std::vector<int>{1, 2, 3})                list_in_two_statements   (does not compile)
 //   throw Class(co_await x), throw co_await object()     throw_operand_in_two_statements, throw_operand_from_a_scalar_…
+//   throw co_await number()                              throw_operand_scalar_in_two_statements  (leaks like new T, below)
 //   if (co_await x), while (co_await x) in a body that   condition_of_if, loop_condition_awaited and their like: with a
 //     declares no variable                               variable in the body (the library aborts without one: see below)
 //   new T((co_await x))                                  make_unique_after_await  (leaks with clang too)

@@ -120,7 +120,6 @@ struct Phases : ::testing::Test {
 };
 
 TEST_F(Phases, C3_without_a_request) {
-  Lines seen;
   auto h = b.scope.spawn(b.cx, sleeper).value();
   EXPECT_EQ(of(h.task_id()), TaskPhase::Created);
   b.stepper.step(h.task_id());
@@ -298,14 +297,12 @@ TEST_F(Reach, C4_a_request_on_a_region_reaches_every_descendant_and_begins_to_cl
 }
 
 TEST_F(Reach, C4_a_request_on_a_region_does_not_reach_its_parent) {
-  const auto view = b.stepper.region(regions[0]).value();
-  quiesce::testing::Stepper& s = b.stepper;
+  Stepper& s = b.stepper;
   s.cancel(regions[1], CancelReason::user("middle"));
   EXPECT_EQ(s.region(regions[0])->state, RegionState::Open);
   EXPECT_FALSE(s.region(regions[0])->cancel_reason);
   EXPECT_FALSE(s.task(sleepers[0])->cancel_requested);
   EXPECT_TRUE(s.task(sleepers[2])->cancel_requested);
-  (void)view;
 }
 
 TEST_F(Reach, C4_a_request_on_a_task_reaches_the_regions_it_has_opened) {
@@ -334,7 +331,6 @@ TEST(Cancellation, C4_a_region_that_was_left_is_not_reached) {
   EXPECT_TRUE(b.stepper.run(h.join(b.cx)).is_cancelled());
 }
 
-/// Watches, in a destructor that runs during the first step of a cancelled task, what else has been marked by then.
 TEST(Cancellation, C4_every_region_is_marked_before_any_task_is_woken) {
   class Order final : public MetricsProvider {
    public:
@@ -503,9 +499,6 @@ TEST(Cancellation, C6_what_it_returns_is_what_join_gives) {
 TEST(Cancellation, C6_a_blocking_job_that_has_not_started_ends_cancelled_without_running) {
   Bench<> b;
   bool ran = false;
-  Lines lines;
-  auto job = [](Cx, UnsafeSend<bool*>, UnsafeSend<Lines*>) { return 1; };
-  (void)job;
   auto work = UnsafeSend([&](Cx) {
     ran = true;
     return 1;
@@ -590,6 +583,7 @@ Task<int> quick(Cx cx) {
 Task<int> quick_failure(Cx cx) {
   co_await cx.yield();
   co_await fail(ErrorCode::User, "broken");
+  co_return 0;
 }
 
 TEST(Cancellation, C9_a_race_awaits_the_end_of_its_losers) {
@@ -621,6 +615,7 @@ TEST(Cancellation, C9_a_timeout_awaits_the_end_of_its_task) {
     MaskGuard mask = cx.mask();
     for (int i = 0; i < 3; ++i) co_await cx.yield();
     co_await fail(ErrorCode::User, "late");
+    co_return 0;
   });
   auto h = b.scope.spawn(b.cx, std::move(slow)).value();
   auto timeout = b.scope.timeout(b.cx, 5ms, std::move(h));

@@ -622,21 +622,22 @@ TEST(Combinators, J6_the_branches_see_the_callers_request_as_the_cause) {
   EXPECT_EQ(seen->root_cause().message(), "leave");
 }
 
-// The combinator has seen its branches (R7): an Err among them goes to no policy.
+// The combinator has seen its branches (R7), also the one that it was not waiting for: an Err among them goes to no policy.
 TEST(Combinators, J6_an_err_of_a_drained_branch_is_no_failure_of_the_region) {
   for (int which = 0; which < 3; ++which) {
     Bench<> b;
     auto body = [&](Cx cx, Scope<>& scope) -> Task<int> {
       auto leave = UnsafeSend([scope, which](Cx mine) -> Task<> {
-        auto handle = co_await scope.spawn(mine, when_asked, End::Err);
+        auto first = co_await scope.spawn(mine, when_asked, End::Err);
+        auto second = co_await scope.spawn(mine, when_asked, End::Err);
         if (which == 0) {
-          auto join = scope.join(mine, std::move(handle));
+          auto join = scope.join(mine, std::move(first), std::move(second));
           (void)co_await std::move(join).outcome();
         } else if (which == 1) {
-          auto race = scope.race(mine, std::move(handle));
+          auto race = scope.race(mine, std::move(first), std::move(second));
           (void)co_await std::move(race).outcome();
         } else {
-          auto try_join = scope.try_join(mine, std::move(handle));
+          auto try_join = scope.try_join(mine, std::move(first), std::move(second));
           (void)co_await std::move(try_join).outcome();
         }
       });

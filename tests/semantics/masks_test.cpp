@@ -48,7 +48,6 @@ TEST(Masks, C7_a_timeout_of_no_time_is_refused_too) {
   Bench<> b;
   auto h = b.spawn([&](Cx cx) -> Task<bool> {
     auto branch = co_await b.scope.spawn(cx, sleeper);
-    (void)cx;
     auto timeout = b.scope.timeout(cx, Duration::zero(), std::move(branch));
     Outcome<> o = co_await std::move(timeout).outcome();
     co_return o.is_cancelled();

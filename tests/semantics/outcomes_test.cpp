@@ -10,8 +10,14 @@ namespace quiesce::semantics {
 namespace {
 
 Task<int> ends_ok(Cx) { co_return 7; }
-Task<int> ends_err(Cx) { co_await fail(ErrorCode::User, "broken"); }
-Task<int> ends_cancelled(Cx) { co_await cancelled(CancelReason::user("enough")); }
+Task<int> ends_err(Cx) {
+  co_await fail(ErrorCode::User, "broken");
+  co_return 0;
+}
+Task<int> ends_cancelled(Cx) {
+  co_await cancelled(CancelReason::user("enough"));
+  co_return 0;
+}
 Task<int> ends_panicked(Cx) {
   throw std::runtime_error("bug");
   co_return 0;
@@ -185,6 +191,7 @@ TEST(Outcomes, O2_a_cancelled_that_the_region_did_not_cause_takes_part) {
     co_await scope.launch(cx, failing, std::string("less"));
     co_await cx.yield();
     co_await cancelled(CancelReason::user("enough"));
+    co_return 1;
   };
   auto region = b.scope.region(b.cx, CollectAll{}, body);
   Outcome<int> o = b.run(std::move(region));
@@ -208,6 +215,7 @@ TEST(Outcomes, O2_a_weaker_request_from_outside_does_not_hide_the_cause) {
     co_await scope.launch(cx, late, scope);
     co_await cx.yield();
     co_await fail(ErrorCode::User, "cause");
+    co_return 1;
   };
   auto region = b.scope.region(b.cx, FailFast{}, body);
   Outcome<int> o = b.run(std::move(region));
@@ -317,8 +325,11 @@ TEST(Outcomes, O4_frames_in_between_are_destroyed_inner_to_outer_before_the_hand
   struct Level {
     static Task<> at(Cx cx, int depth, Lines* lines) {
       Farewell bye(lines, "frame " + std::to_string(depth));
-      if (depth == 0) co_await fail(ErrorCode::User, "leaf");
-      co_await at(cx, depth - 1, lines);
+      if (depth > 0) {
+        co_await at(cx, depth - 1, lines);
+      } else {
+        co_await fail(ErrorCode::User, "leaf");
+      }
     }
   };
   auto h = b.spawn([&](Cx cx) -> Task<> {
@@ -442,7 +453,7 @@ TEST(Outcomes, O5_it_is_timed_out_for_timeout_and_deadline) {
                             {CancelKind::Shutdown, ErrorCode::ChildCancelled}}) {
     Bench<> b;
     auto h = b.spawn(
-        [kind = kind](Cx) -> Task<> { co_await Outcome<>::cancelled(CancelReason::make(kind, "why")); });
+        [why = kind](Cx) -> Task<> { co_await Outcome<>::cancelled(CancelReason::make(why, "why")); });
     Outcome<> o = b.stepper.run(h.join(b.cx));
     ASSERT_TRUE(o.is_err()) << o;
     EXPECT_EQ(o.error().code(), code) << kind;

@@ -1,6 +1,7 @@
 // Rules H1 to H4, and T1.
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <latch>
 #include <thread>
 
@@ -106,42 +107,63 @@ TEST(Scheduling, H2_a_cancel_storm_does_not_starve_ready_tasks) {
   EXPECT_LE(worker.cancel_streak_max, limit);
 }
 
-TEST(Scheduling, H2_a_cancel_storm_does_not_starve_local_tasks_woken_from_outside) {
-  // Tasks that cancel one another for ever, on the only worker, until a local task has run that another thread wakes.
-  Runtime runtime = Runtime::builder().workers(1).cancel_streak_limit(4).build();
-  std::atomic<bool> done{false};
-  std::latch woken(1);
+/// A chain of tasks on one worker, each of which is cancelled by the one before, so that the cancel lane is never empty. The first runs
+/// `outside` on a thread of its own; gives after how many links `arrived` was set.
+template <class Prepare>
+int links_until(std::atomic<bool>& arrived, std::uint32_t limit, Prepare prepare) {
+  constexpr int links = 200;
+  Runtime runtime = Runtime::builder().workers(1).cancel_streak_limit(limit).build();
+  struct Chain {
+    std::vector<TaskHandle<>> handles;
+    std::function<void()> outside;
+    std::atomic<bool>* arrived;
+    int asleep = 0, seen_at = links;
+  } chain;
+  chain.arrived = &arrived;
   auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
-    auto job = [&](Cx) { woken.wait(); };
-    auto blocking = scope.spawn_blocking(cx, unsafe_send(job)).value();
-    auto local = [&done, joined = std::move(blocking)](Cx mine) mutable -> Task<> {
-      co_await joined.join(mine);  // woken by the pool's thread: through the inbox of this worker
-      done = true;
-    };
-    EXPECT_TRUE(scope.spawn_local(cx, UnsafeSend(std::move(local))));
-    co_await cx.yield();
-    auto storm = [](Cx mine, Scope<> own, std::atomic<bool>* stop, std::latch* wake, int number) -> Task<> {
-      // Each waits for a request, then spawns its successor, which is asked to stop while it waits.
+    auto link = [](Cx mine, Chain* all, int number) -> Task<> {
+      ++all->asleep;
       (void)co_await mine.sleep(1h).outcome();
-      if (number == 0) wake->count_down();
-      if (*stop) co_return;
-      (void)own;
+      if (number == 0) std::thread(all->outside).join();  // what it wakes is queued when this returns
+      if (*all->arrived) all->seen_at = std::min(all->seen_at, number);
+      if (number + 1 < links) all->handles[static_cast<std::size_t>(number) + 1].abort();
     };
-    for (int round = 0; !done; ++round) {
-      std::vector<TaskHandle<>> wave;
-      for (int i = 0; i < 20; ++i) {
-        wave.push_back(
-            scope.spawn(cx, storm, scope, unsafe_send(&done), unsafe_send(&woken), round == 0 ? i : 1).value());
-      }
-      co_await cx.yield();
-      for (auto& each : wave) each.abort();
-      (void)co_await scope.join_all(cx, std::move(wave));
-    }
+    chain.outside = prepare(cx, scope);
+    for (int i = 0; i < links; ++i) chain.handles.push_back(scope.spawn(cx, link, unsafe_send(&chain), i).value());
+    while (chain.asleep < links) co_await cx.yield();
+    chain.handles.front().abort();
+    co_await chain.handles.back().join(cx);
   };
   EXPECT_TRUE(runtime.block_on(body).is_ok());
-  auto worker = runtime.stats().workers.at(0);
-  EXPECT_LE(worker.cancel_streak_max, 4u);
-  EXPECT_GT(worker.local, 0u);
+  EXPECT_LE(runtime.stats().workers.at(0).cancel_streak_max, limit);
+  return chain.seen_at;
+}
+
+TEST(Scheduling, H2_a_cancel_storm_does_not_starve_a_local_task_that_another_thread_woke) {
+  std::atomic<bool> arrived{false};
+  auto prepare = [&](Cx cx, Scope<>& scope) -> std::function<void()> {
+    auto local = [&arrived](Cx mine) -> Task<> {
+      (void)co_await mine.sleep(1h).outcome();
+      arrived = true;
+    };
+    auto handle = std::make_shared<TaskHandle<>>(scope.spawn_local(cx, local).value());
+    return [handle] { handle->abort(); };
+  };
+  EXPECT_LE(links_until(arrived, 4, prepare), 5);
+}
+
+TEST(Scheduling, H2_a_cancel_storm_does_not_starve_a_task_that_another_thread_spawned) {
+  std::atomic<bool> arrived{false};
+  auto prepare = [&](Cx cx, Scope<>& scope) -> std::function<void()> {
+    return [&arrived, cx, scope] {
+      auto task = [](Cx, std::atomic<bool>* out) -> Task<> {
+        *out = true;
+        co_return;
+      };
+      EXPECT_TRUE(scope.launch(cx, task, unsafe_send(&arrived)));
+    };
+  };
+  EXPECT_LE(links_until(arrived, 4, prepare), 5);
 }
 
 TEST(Scheduling, H2_timed_and_lifo_dispatches_do_not_starve_the_ready_queue) {
@@ -247,14 +269,6 @@ TEST(Scheduling, H3_local_tasks_are_never_stolen) {
   EXPECT_TRUE(runtime.block_on(body).is_ok());
   EXPECT_EQ(strayed.load(), 0);
 }
-
-/// Resumes the handle that waits as often as it is told.
-struct Waker {
-  std::coroutine_handle<> waiting;
-  bool await_ready() const { return false; }
-  void await_suspend(std::coroutine_handle<> handle) { waiting = handle; }
-  void await_resume() const {}
-};
 
 TEST(Scheduling, H3_a_wake_while_running_reschedules_once) {
   Bench bench;
