@@ -6,7 +6,8 @@
 //
 // block_on runs a root region and waits for its close; several may run at once, from several threads. On a worker it fails with
 // BlockingInTask, after shutdown with RuntimeShutdown. An exception of the body's factory itself passes through.
-// The destructor waits for every region (there is none unless another thread is in block_on), then joins all threads.
+// The destructor waits for every region (there is none unless another thread is in block_on), for ever or as long as abort_after
+// says, then joins all threads.
 // Thread-safety: everything may be called from any thread but a worker's. Movable; not while in use.
 #include <chrono>
 #include <cstdint>
@@ -116,6 +117,9 @@ class RuntimeBuilder {
   RuntimeBuilder&& capabilities(const Capabilities& capabilities) &&;
   /// A close that takes longer is logged with what it waits for; default ten seconds.
   RuntimeBuilder&& close_warning(Duration threshold) &&;
+  /// The destructor waits at most so long for regions that another thread still runs, then prints the tree and aborts. Default:
+  /// it waits for ever (C10).
+  RuntimeBuilder&& abort_after(Duration limit) &&;
   /// For thread names.
   RuntimeBuilder&& name(std::string name) &&;
   /// Of the contexts' entropy; default 0.

@@ -26,6 +26,7 @@ struct RuntimeState {
   ProductionExecutor executor;
   Kernel& kernel;
   RootGate gate;
+  std::optional<Duration> abort_after;
 
   RuntimeState(ProductionExecutor::Config config, KernelConfig kernel_config)
       : executor(std::move(config)), kernel(Kernel::acquire(std::move(kernel_config), executor)) {
@@ -33,7 +34,15 @@ struct RuntimeState {
   }
   ~RuntimeState() {
     std::unique_lock hold(gate.mutex);
-    gate.closed.wait(hold, [this] { return kernel.roots().empty(); });
+    auto drained = [this] { return kernel.roots().empty(); };
+    if (!abort_after) {
+      gate.closed.wait(hold, drained);
+    } else if (!gate.closed.wait_for(hold, *abort_after, drained)) {
+      std::fprintf(stderr,
+                   "quiesce: a Runtime was destroyed and these regions have not closed within its limit:\n%s",
+                   take_snapshot(kernel.roots(), executor.now()).text().c_str());
+      std::abort();
+    }
     hold.unlock();
     executor.stop();
     kernel.recycle();
@@ -256,6 +265,7 @@ std::ostream& operator<<(std::ostream& out, const ShutdownReport& report) { retu
 struct RuntimeBuilder::Settings {
   detail::ProductionExecutor::Config executor;
   detail::KernelConfig kernel;
+  std::optional<Duration> abort_after;
   Settings() {
     executor.workers = std::max(1u, std::thread::hardware_concurrency());
     kernel.close_warning = std::chrono::seconds(10);
@@ -314,6 +324,10 @@ RuntimeBuilder&& RuntimeBuilder::close_warning(Duration threshold) && {
   settings_->kernel.close_warning = threshold;
   return std::move(*this);
 }
+RuntimeBuilder&& RuntimeBuilder::abort_after(Duration limit) && {
+  settings_->abort_after = limit;
+  return std::move(*this);
+}
 RuntimeBuilder&& RuntimeBuilder::name(std::string name) && {
   settings_->executor.name = name;
   settings_->kernel.name = std::move(name);
@@ -331,6 +345,7 @@ Runtime RuntimeBuilder::build() && {
     capabilities.blocking_pool = handle;
   }
   auto state = std::make_unique<detail::RuntimeState>(settings_->executor, settings_->kernel);
+  state->abort_after = settings_->abort_after;
   if (handle != nullptr) handle->pool = &state->executor.pool();
   return Runtime(std::move(state));
 }

@@ -25,10 +25,7 @@ std::optional<RegionError> TokenMove::add(ObligationToken& token) {
     before.holder = entry->holder;
   }
   auto moved = move_obligation(token.token_id, region_of(receiver_), &receiver_);
-  if (!moved) {
-    give_back();
-    return std::move(moved).error();
-  }
+  if (!moved) return std::move(moved).error();
   token.token_id = before.now = *moved;
   moved_[count_++] = before;
   return std::nullopt;

@@ -375,6 +375,39 @@ struct Counting {
   }
 };
 
+/// Drops a failed task's handle while it is asked about another.
+struct Dropping {
+  static inline std::vector<TaskHandle<>> held;
+  static inline int asked = 0, nested = 0;
+  static inline bool inside = false;
+  PolicyAction on_child_failure(const ChildFailure&) {
+    ++asked;
+    if (std::exchange(inside, true)) ++nested;
+    held.clear();
+    inside = false;
+    return PolicyAction::Continue;
+  }
+  void aggregate(Outcome<>& so_far, Outcome<> next) { so_far = std::move(so_far).join(std::move(next)); }
+};
+
+TEST(Failures, R7_a_policy_is_asked_for_one_failure_at_a_time) {
+  Dropping::asked = Dropping::nested = 0;
+  Bench bench;
+  auto body = [&](Cx cx, Scope<Dropping>& scope) -> Task<int> {
+    for (const char* text : {"one", "two"})
+      Dropping::held.push_back(scope.spawn(cx, failing, std::string(text)).value());
+    co_await cx.sleep(1s);
+    (void)scope.launch(cx, failing, std::string("three"));
+    co_await cx.sleep(1s);
+    co_return 7;
+  };
+  Outcome<int> outcome = outcome_of<Dropping>(bench, body);
+  EXPECT_EQ(Dropping::asked, 3);
+  EXPECT_EQ(Dropping::nested, 0);
+  EXPECT_EQ(outcome.error().message(), "three");
+  EXPECT_EQ(outcome.attached().size(), 2u) << "and none was lost meanwhile";
+}
+
 TEST(Failures, R7_no_failure_is_lost_when_handles_are_dropped_as_tasks_end) {
   constexpr int tasks = 4000;
   Counting::total = Counting::overlapping = 0;

@@ -452,8 +452,8 @@ TEST(Outcomes, O5_it_is_timed_out_for_timeout_and_deadline) {
                             {CancelKind::PollQuota, ErrorCode::ChildCancelled},
                             {CancelKind::Shutdown, ErrorCode::ChildCancelled}}) {
     Bench<> b;
-    auto h = b.spawn(
-        [why = kind](Cx) -> Task<> { co_await Outcome<>::cancelled(CancelReason::make(why, "why")); });
+    auto h =
+        b.spawn([why = kind](Cx) -> Task<> { co_await Outcome<>::cancelled(CancelReason::make(why, "why")); });
     Outcome<> o = b.stepper.run(h.join(b.cx));
     ASSERT_TRUE(o.is_err()) << o;
     EXPECT_EQ(o.error().code(), code) << kind;

@@ -46,6 +46,22 @@ TEST(Scheduling, H1_ties_of_the_timed_lane_go_by_logical_id) {
   EXPECT_EQ(order(false), order(true));
 }
 
+TEST(Scheduling, H1_the_steppers_ready_and_cancel_lanes_are_first_in_first_out) {
+  Bench bench;
+  std::vector<TaskHandle<>> handles;
+  std::vector<TaskId> ids;
+  for (int i = 0; i < 4; ++i) {
+    handles.push_back(bench.scope.spawn(bench.cx, sleeper).value());
+    ids.push_back(handles.back().task_id());
+  }
+  EXPECT_EQ(bench.stepper.runnable(), ids);
+  bench.stepper.run_until_idle();
+  std::reverse(handles.begin(), handles.end());
+  std::reverse(ids.begin(), ids.end());
+  for (auto& handle : handles) handle.abort();
+  EXPECT_EQ(bench.stepper.runnable(), ids);
+}
+
 TEST(Scheduling, H1_a_task_is_in_one_lane_at_a_time) {
   Bench bench;
   Door door;
@@ -129,7 +145,8 @@ int links_until(std::atomic<bool>& arrived, std::uint32_t limit, Prepare prepare
       if (number + 1 < links) all->handles[static_cast<std::size_t>(number) + 1].abort();
     };
     chain.outside = prepare(cx, scope);
-    for (int i = 0; i < links; ++i) chain.handles.push_back(scope.spawn(cx, link, unsafe_send(&chain), i).value());
+    for (int i = 0; i < links; ++i)
+      chain.handles.push_back(scope.spawn(cx, link, unsafe_send(&chain), i).value());
     while (chain.asleep < links) co_await cx.yield();
     chain.handles.front().abort();
     co_await chain.handles.back().join(cx);

@@ -269,6 +269,27 @@ TEST(Runtime, a_slow_close_says_what_it_waits_for) {
     EXPECT_NE(line.find(part), std::string::npos) << line;
 }
 
+void destroy_while_another_thread_blocks() {
+  auto running = std::make_shared<std::latch>(1);
+  auto rt = std::make_unique<q::Runtime>(q::Runtime::builder().workers(1).abort_after(1ms).build());
+  std::thread blocked([&] {
+    auto body = [&](q::Cx cx, q::Scope<>&) -> q::Task<> {
+      running->count_down();
+      co_await cx.sleep(1h);
+    };
+    (void)rt->block_on(body);
+  });
+  running->wait();
+  rt.reset();
+  blocked.join();
+}
+
+TEST(RuntimeDeathTest, C10_the_destructor_aborts_with_the_tree_when_so_configured) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(destroy_while_another_thread_blocks(),
+               "have not closed within its limit:\nregion 0 .*\n.*body 0");
+}
+
 TEST(Runtime, more_workers_than_cores_and_one_worker_run_the_same_program) {
   for (std::uint32_t workers : {1u, 3u, 32u}) {
     q::Runtime rt = q::Runtime::builder().workers(workers).build();

@@ -43,6 +43,22 @@ struct Waiter {
   explicit operator bool() const { return packed != 0; }
 };
 
+/// A pointer that a stale reader may look at while its record begins another life: what it reads is used only after the
+/// generation was checked under the record's lock.
+template <class T>
+class LoosePointer {
+ public:
+  LoosePointer& operator=(T* pointer) noexcept {
+    pointer_.store(pointer, std::memory_order_relaxed);
+    return *this;
+  }
+  operator T*() const noexcept { return pointer_.load(std::memory_order_relaxed); }
+  T* operator->() const noexcept { return *this; }
+
+ private:
+  std::atomic<T*> pointer_{nullptr};
+};
+
 enum class StepEnd : std::uint8_t { Done, Suspended, Yielded };
 /// Steps a task once; `before` is its word before the step began. When it says Suspended the task has been committed and may already run elsewhere.
 using StepFn = StepEnd (*)(TaskRecord&, TaskWord before) noexcept;
@@ -209,7 +225,7 @@ struct RegionRecord {
   std::atomic<std::uint32_t> ordinals{0};  // of the tasks that are its own and no task's: body, finalizers (S8)
   std::uint32_t index = 0;
   // Set at birth, then read only.
-  Kernel* kernel = nullptr;
+  LoosePointer<Kernel> kernel;
   RegionRecord* parent = nullptr;
   std::uint32_t parent_generation = 0;
   TaskRecord* opener = nullptr;

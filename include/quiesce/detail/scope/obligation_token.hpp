@@ -33,7 +33,7 @@ class TokenMove {
   ~TokenMove() {
     if (count_ > 0) give_back();
   }
-  /// Why the receiver's region does not take it; the ones before have gone back then.
+  /// Why the receiver's region does not take it; the ones before go back with this object.
   std::optional<RegionError> add(ObligationToken& token);
   void keep() noexcept { count_ = 0; }
 
