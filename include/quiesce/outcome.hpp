@@ -15,8 +15,8 @@
 // T may be void or move-only, not a reference. Moves are noexcept when T's and E's are, and cost one branch and
 // T's own move when Ok. A moved-from outcome keeps its kind, with a moved-from payload. Outcome<>, Outcome<int>
 // are 24 bytes. Not synchronised; distinct copies may be used from distinct threads.
-//   Outcome<int> o = parse(text);                            // from a T, a std::expected, or the four
-//   factories if (o.is_ok()) use(o.value()); else std::cerr << o;      // "Err(InvalidArgument: not a number)"
+//   Outcome<int> o = parse(text);                       // from a T, a std::expected, or the four factories
+//   if (o.is_ok()) use(o.value()); else std::cerr << o;  // "Err(InvalidArgument: not a number)"
 #pragma once
 
 #include <concepts>
@@ -99,7 +99,6 @@ class [[nodiscard]] Outcome {
   using error_type = E;
 
   // Construction
-  // ------------------------------------------------------------------------------------------------------
   Outcome() requires std::default_initializable<Stored> : value_(), kind_(OutcomeKind::Ok) {}
 
   template <class U = T>
@@ -135,7 +134,6 @@ class [[nodiscard]] Outcome {
   ~Outcome() { destroy(); }
 
   // Inspection
-  // --------------------------------------------------------------------------------------------------------
   [[nodiscard]] OutcomeKind kind() const noexcept { return kind_; }
   [[nodiscard]] Severity severity() const noexcept { return kind_; }
   [[nodiscard]] bool is_ok() const noexcept { return kind_ == OutcomeKind::Ok; }
@@ -167,8 +165,7 @@ class [[nodiscard]] Outcome {
   }
 
   // Transformation
-  // ---------------------------------------------------------------------------------------------------- f(T)
-  // -> U; gives Outcome<U, E>.
+  // f(T) -> U; gives Outcome<U, E>.
   template <class F>
   auto map(F&& f) const& {
     return map_value(*this, std::forward<F>(f));
@@ -219,7 +216,6 @@ class [[nodiscard]] Outcome {
   }
 
   // Aggregation
-  // -------------------------------------------------------------------------------------------------------
   // Worst wins, the first stands among equals, the rest is attached. `other` may be of other types: only its
   // failure counts.
   template <class U, class G>

@@ -36,7 +36,7 @@ void forget_rare(TaskRecord& task) noexcept {
     extra->reason.reset();
     extra->own_mask_budget.reset();
     extra->torn.reset();
-    extra->last_checkpoint.store(0, std::memory_order_relaxed);
+    extra->last_checkpoint.store(-1, std::memory_order_relaxed);
     extra->opened = nullptr;
     extra->mask_depth = 0;
   }
@@ -190,7 +190,7 @@ bool Kernel::claim(Waiter waiter, bool by_request) noexcept {
 void Kernel::report_checkpoint(TaskRecord& task, bool reached) noexcept {
   const Time now = executor_->now();
   const std::int64_t last = extra(task).last_checkpoint.exchange(now.nanos(), std::memory_order_relaxed);
-  if (!reached || last == 0) return;
+  if (!reached || last < 0) return;
   report_metric(metrics(),
                 [&](MetricsProvider& to) { to.checkpoint_interval(task.id(), now - Time::from_nanos(last)); });
 }
@@ -241,7 +241,7 @@ void Kernel::complete(TaskRecord& task) noexcept {
   const bool own = role == TaskRole::Child && kind == OutcomeKind::Cancelled && cancelled_by_own(region, task);
   TaskStep done = task.word.apply([](TaskWord w) { return task_word::complete(w); });
   QUIESCE_ASSERT(done.made, "a task completes once, from Finalizing");
-  leave_obligations(task);  // L2
+  if (task.extra.load(std::memory_order_relaxed) != nullptr) leave_obligations(task);  // L2
   bool seen = false;
   if (done.before.has(TaskWord::joiner_bit)) seen = claim(Waiter{task.joiner.load(std::memory_order_acquire)});
   if (role == TaskRole::Child && kind == OutcomeKind::Panicked) {

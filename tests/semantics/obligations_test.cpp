@@ -125,7 +125,7 @@ TEST_F(Ledger, L1_a_refused_spawn_leaves_the_token_with_the_sender) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind(), SpawnErrorKind::RegionAtCapacity);
   EXPECT_NE(refused.error().message().find("max_obligations is 1"), std::string::npos);
-  EXPECT_TRUE(first) << "NOLINT: nothing was moved";
+  EXPECT_TRUE(first) << "nothing was moved";
   EXPECT_TRUE(second);
   EXPECT_EQ(owed(), 2u);
   EXPECT_EQ(bench.stepper.region(other_root)->obligations, 0u);

@@ -315,12 +315,10 @@ TEST(Regions, R4_whoever_awaits_goes_on_after_the_close) {
 TEST(Regions, R4_finalizers_run_on_a_worker_never_where_the_last_count_dropped) {
   Runtime runtime = Runtime::builder().workers(2).build();
   std::thread::id job, finalizer;
-  bool stepped = true;
   auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
     (void)scope.defer_sync([&] { finalizer = std::this_thread::get_id(); });
     auto work = [&](Cx) { job = std::this_thread::get_id(); };
     (void)scope.spawn_blocking(cx, unsafe_send(work)).value();
-    stepped = true;
     co_return;
   };
   EXPECT_TRUE(runtime.block_on(body).is_ok());
@@ -475,19 +473,17 @@ TEST(Regions, R5_close_begins_closing_at_once) {
 TEST(Regions, R5_a_throwing_factory_closes_the_region_and_the_exception_goes_on) {
   Bench bench;
   RegionId id;
-  Scope<>* inner = nullptr;
   auto factory = [&](Cx cx, Scope<>& scope) -> Task<int> {  // not a coroutine: it throws before it makes one
     id = cx.region_id();
-    inner = &scope;
     (void)scope.spawn(cx, sleeper).value();
     throw std::logic_error("no body today");
   };
   auto outer = [&](Cx cx, Scope<>& scope) -> Task<> {
-    bool caught = false;
-    try {
-      (void)co_await scope.region(cx, FailFast{}, factory).outcome();
-    } catch (const std::logic_error&) { caught = true; }
-    (void)caught;
+    auto ended = co_await scope.region(cx, FailFast{}, factory).outcome();
+    EXPECT_TRUE(ended.is_panicked()) << ended;
+    if (ended.is_panicked()) {
+      EXPECT_THROW(std::rethrow_exception(ended.panic().exception()), std::logic_error);
+    }
   };
   auto outcome = bench.run(bench.scope.region(bench.cx, FailFast{}, outer));
   // The region's coroutine is where the exception goes on; to its awaiter that is a panic, which .outcome() shows.

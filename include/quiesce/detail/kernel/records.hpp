@@ -102,10 +102,9 @@ struct TaskExtra {
   Time mask_begun;                    // under lock: since when the budget of the timed mask runs
   // Steps made under the mask since its budget runs, its shielded regions' too, and how many it allows.
   std::atomic<std::uint32_t> mask_steps_used{0}, mask_steps_max{~0u};
-  std::optional<CleanupBudget> own_mask_budget;  // a finalizer's: runs without a request (F2)
-  std::optional<PanicPayload> torn;              // the stepper
-  std::atomic<std::int64_t> last_checkpoint{
-      0};  // nanoseconds; only with metrics: written by the stepper, 0 = none yet
+  std::optional<CleanupBudget> own_mask_budget;   // a finalizer's: runs without a request (F2)
+  std::optional<PanicPayload> torn;               // the stepper
+  std::atomic<std::int64_t> last_checkpoint{-1};  // the stepper, only with metrics: nanoseconds; -1 = none yet
   std::uint32_t index = 0;
   TaskExtra* free_next = nullptr;
 };
