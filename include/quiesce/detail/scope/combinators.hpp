@@ -311,7 +311,7 @@ Task<T> hedge_tasks(ScopeCore scope, CxCore cx, Duration delay,
     co_await drain(records);
     Outcome<T, E> late = take_outcome(primary);
     if (!late.is_ok() && !late.is_panicked())
-      co_await std::move(backup);  // the refusal: Err, or Cancelled by R3
+      (void)co_await std::move(backup);  // the refusal: Err, or Cancelled by R3
     FinishWith<T, Error> stands{Outcome<T, Error>(std::move(late))};
     co_await std::move(stands);
   }
