@@ -2,6 +2,7 @@
 
 #include <mutex>
 
+#include "quiesce/detail/assert.hpp"
 #include "quiesce/detail/coro/promise.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
 #include "quiesce/detail/scope/blocking_call.hpp"
@@ -216,7 +217,7 @@ bool refusal_is_cancellation(const Error& error, TaskRecord& task) {
 
 void RegionAwaiter::start(TaskRecord& task) noexcept {
   const bool armed = begin_wait(task, region_wait, this, true);
-  (void)armed;  // a stubborn wait is never refused
+  QUIESCE_ASSERT(armed, "a stubborn wait of a running task is never refused");
   result.waiter = waiter_of(task);
   Kernel& kernel = *task.kernel;
   if (opened.body != nullptr) {
