@@ -1,4 +1,4 @@
-// Rules C1 to C6, C8 and C9. C7, C10 and C11 are in masks_test.cpp.
+// Rules C1 to C6, C8 and C9. C7 is in masks_test.cpp, C10 in escalation_test.cpp, C11 in shields_test.cpp.
 #include <atomic>
 #include <latch>
 #include <thread>

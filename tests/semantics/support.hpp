@@ -54,6 +54,10 @@ class Farewell {
   std::string line_;
 };
 
+inline StepperOptions with_cleanup(std::uint32_t steps, Duration time) {
+  return {.cleanup = CleanupBudget{steps, time}};
+}
+
 /// A Stepper with one root region, its scope and its context.
 template <class P = FailFast>
 struct Bench {
@@ -72,6 +76,15 @@ struct Bench {
   template <class T, class E>
   Outcome<T, E> run(Task<T, E> task) {
     return stepper.run(cx, std::move(task));
+  }
+  /// Runs a region below the root.
+  template <class Body>
+  auto run_region(Body& body) {
+    return run(scope.region(cx, FailFast{}, body));
+  }
+  template <class Body>
+  auto run_region(Body& body, const RegionOptions& options) {
+    return run(scope.region_with(cx, options, FailFast{}, body));
   }
   /// Spawns a body that may capture what outlives the stepper's last step.
   template <class Body, class... Args>
