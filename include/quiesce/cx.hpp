@@ -239,7 +239,7 @@ class BasicCx {
   TaskId task_id() const noexcept { return core_.id(); }
   /// The path of ordinals from the root, the same in every run: what messages and traces print (S8).
   std::string path() const { return detail::cx_path(core_); }
-  LogicalId logical_id() const { return detail::readable(core_, "logical_id").logical; }
+  LogicalId logical_id() const { return detail::readable(core_, "logical_id").logical(); }
   /// False when the task has ended.
   bool is_valid() const noexcept { return core_.alive(); }
 

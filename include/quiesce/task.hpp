@@ -150,9 +150,9 @@ struct RefusableAwaiter {
     if (result.has_value()) return signal(*base.task, Signal::Yield);
     const Refusal& refusal = result.error();
     if (refusal.cancel_reason() && base.task->word.load().requested()) {
-      base.ops->put_cancelled(base, CancelReason(*refusal.cancel_reason()));
+      base.ops()->put_cancelled(base, CancelReason(*refusal.cancel_reason()));
     } else {
-      base.ops->put_error(base, Error(refusal));
+      base.ops()->put_error(base, Error(refusal));
     }
     end_here(base);
   }
@@ -278,9 +278,9 @@ struct RecordResult {
       case OutcomeKind::Panicked: return put(task, Value::panicked(failure.panic()));
     }
   }
-  static constexpr ResultOps ops{kind, failure, destroy, put_failure};
+  static constexpr ResultOps ops{kind, failure, destroy, put_failure, std::is_void_v<T> || std::is_trivially_destructible_v<T>};
   /// For a record that has no result yet: only `put_failure` may be called.
-  static constexpr ResultOps empty_ops{kind, failure, [](TaskRecord&) noexcept {}, put_failure};
+  static constexpr ResultOps empty_ops{kind, failure, [](TaskRecord&) noexcept {}, put_failure, true};
 };
 
 template <class T, class E>
@@ -345,6 +345,7 @@ class Promise : public PromiseReturn<T, E> {
  private:
   static Promise& self(PromiseBase& base) { return static_cast<Promise&>(base); }
   static constexpr PromiseOps operations{
+      {coroutine_step},
       [](PromiseBase& base, Error&& error) { self(base).put(Outcome<T, E>::err(E(std::move(error)))); },
       [](PromiseBase& base, CancelReason&& reason) {
         self(base).put(Outcome<T, E>::cancelled(std::move(reason)));
@@ -414,12 +415,11 @@ void detail_install(detail::TaskRecord& record, Task<T, E>&& task) {
   detail::Promise<T, E>* promise = std::exchange(task.promise_, nullptr);
   record.result_ops = &detail::RecordResult<T, E>::empty_ops;
   if (promise == nullptr) {
-    record.step = detail::empty_step;
+    record.leaf = &detail::empty_body;
     return;
   }
   promise->task = &record;
-  record.leaf = static_cast<detail::PromiseBase*>(promise);
-  record.step = detail::coroutine_step;
+  record.leaf = promise;
 }
 
 namespace detail {

@@ -20,7 +20,7 @@ constinit thread_local bool frame_survived = false;
 void note_torn(TaskRecord* task, std::exception_ptr exception) noexcept {
   if (task == nullptr) task = current_task();
   if (task == nullptr) return;  // a Task that was never part of a task: there is nobody to tell
-  PanicPayload panic = task->kernel->note_panic(*task, std::move(exception));
+  PanicPayload panic = task->kernel().note_panic(*task, std::move(exception));
   TaskExtra& rare = Kernel::extra(*task);
   if (!rare.torn) rare.torn = std::move(panic);
   task->torn = true;
@@ -30,22 +30,23 @@ PromiseBase& leaf_of(TaskRecord& task) { return *static_cast<PromiseBase*>(task.
 
 void end_cancelled(TaskRecord& task, PromiseBase& leaf) noexcept {
   task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });
-  std::optional<CancelReason> reason = task.kernel->reason_of(task);
-  leaf.ops->put_cancelled(leaf, reason ? CancelReason(*reason) : CancelReason::user("escalated"));
+  std::optional<CancelReason> reason = task.kernel().reason_of(task);
+  leaf.ops()->put_cancelled(leaf, reason ? CancelReason(*reason) : CancelReason::user("escalated"));
   leaf.ended = true;
 }
 
 /// The outcome goes to the record, the frame goes, and the kernel is told. The record may be gone afterwards.
 void finish_root(TaskRecord& task, PromiseBase& root) noexcept {
-  task.word.apply([](TaskWord w) { return task_word::finalize(w); });
-  root.ops->finish_root(root, task);
-  task.leaf = nullptr;
+  // Whoever could tell: a stepper's view, or the frame's destructors, of a mask that ends here.
+  if (task.kernel().config().exact || task.word.load().masked())
+    task.word.apply([](TaskWord w) { return task_word::finalize(w); });
+  root.ops()->finish_root(root, task);
   destroy_frame(root);
   if (task.torn) {
     task.result_ops->destroy(task);
     task.result_ops->put_failure(task, Outcome<>::panicked(*task.extra.load()->torn));
   }
-  task.kernel->complete(task);
+  task.kernel().complete(task);
 }
 
 /// Delivers ended frames upwards until one goes on (true) or the task is over (false).
@@ -53,11 +54,11 @@ bool settle(TaskRecord& task) noexcept {
   for (;;) {
     PromiseBase& child = leaf_of(task);
     if (task.torn) {
-      child.ops->put_panic(child, PanicPayload(*task.extra.load()->torn));
+      child.ops()->put_panic(child, PanicPayload(*task.extra.load()->torn));
       child.ended = true;
     }
     // Of an escalated task the frames above go too, whoever observes; a failure or panic of its own climbs as ever.
-    const bool forced = child.ops->kind(child) == OutcomeKind::Cancelled && task.word.load().escalated();
+    const bool forced = child.ops()->kind(child) == OutcomeKind::Cancelled && task.word.load().escalated();
     PromiseBase* parent = child.parent;
     if (parent == nullptr) {
       finish_root(task, child);
@@ -87,7 +88,7 @@ bool finish_wait(TaskRecord& task, TaskWord before) noexcept {
   const LeafOps& ops = *task.wait_ops.load(std::memory_order_relaxed);
   task.wait_ops.store(nullptr, std::memory_order_relaxed);
   LeafNext next = ops.finish(task, task.wait_data, before);
-  if (!before.has(TaskWord::stubborn_bit)) task.kernel->restart_checkpoint(task);
+  if (!before.has(TaskWord::stubborn_bit)) task.kernel().restart_checkpoint(task);
   task.wait_data = nullptr;
   if (before.has(TaskWord::by_request_bit)) {  // the refusal of a wait acknowledges, whoever observes it (C3)
     task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });
@@ -103,6 +104,25 @@ TaskWord disarm(TaskRecord& task) noexcept {
   return task.word.apply([](TaskWord w) { return task_word::disarm(w); }).before;
 }
 
+/// The task sleeps, and perhaps runs elsewhere already (nullopt), or goes on: the word that its wait has ended with.
+std::optional<TaskWord> park(TaskRecord& task) noexcept {
+  const TaskRecord& ending = *task.wait_ops.load(std::memory_order_relaxed)->looks_at(task.wait_data);
+  const TaskStep parked = task.word.apply([](TaskWord w) { return task_word::park(w); });
+  if (!parked.made) return parked.before.with(TaskWord::by_request_bit);
+  // From here on only words of records are safe to look at. In whatever life they are: the claim is of this wait or fails.
+  if (!ending.word.load().done()) return std::nullopt;
+  const std::uint64_t epoch = parked.before.next_epoch().epoch();
+  const TaskStep claimed = task.word.apply([&](TaskWord w) { return task_word::claim(w, epoch, false); });
+  return claimed.made ? std::optional(claimed.before) : std::nullopt;
+}
+
+void note_wait(TaskRecord& task, const LeafOps& ops, void* data) noexcept {
+  task.wait_ops.store(&ops, std::memory_order_relaxed);
+  const std::int64_t now = task.kernel().executor().coarse_now().nanos();
+  task.wait_since_ms.store(static_cast<std::uint32_t>(now / 1'000'000), std::memory_order_relaxed);
+  task.wait_data = data;
+}
+
 /// A task that is to end Panicked is unwound out of every wait but one that others rely on: whoever will resume its handle, or
 /// the region that may borrow from its frames (R6).
 bool waits_for_others(const TaskRecord& task) noexcept {
@@ -114,10 +134,10 @@ bool waits_for_others(const TaskRecord& task) noexcept {
 bool skip_first_step(TaskRecord& task) noexcept {
   if (task.steps.load(std::memory_order_relaxed) != 1) return false;
   if (task.role == TaskRole::Finalizer || task.role == TaskRole::Driver) return false;
-  std::optional<SkipReason> skip = task.kernel->isolator().should_skip(task.region->id());
+  std::optional<SkipReason> skip = task.kernel().isolator().should_skip(task.region->id());
   if (!skip) return false;
   PromiseBase& root = leaf_of(task);
-  root.ops->put_panic(root, PanicPayload(skip->text()));
+  root.ops()->put_panic(root, PanicPayload(skip->text()));
   root.ended = true;
   return true;
 }
@@ -162,12 +182,12 @@ void PromiseBase::caught() noexcept {
     frame_survived = true;
     return note_torn(task, std::current_exception());
   }
-  ops->put_panic(*this, task->kernel->note_panic(*task, std::current_exception()));
+  ops()->put_panic(*this, task->kernel().note_panic(*task, std::current_exception()));
 }
 
 void destroy_frame(PromiseBase& frame) noexcept {
   TaskRecord* task = frame.task;
-  const bool failed = frame.ended && frame.ops->kind(frame) != OutcomeKind::Ok;
+  const bool failed = frame.ended && frame.ops()->kind(frame) != OutcomeKind::Ok;
   frame.destroying = true;
   if (failed) ++unwinding_depth;
   const bool outer = frame_survived;
@@ -184,8 +204,6 @@ void destroy_frame(PromiseBase& frame) noexcept {
   if (failed) --unwinding_depth;
 }
 
-void signal(TaskRecord& task, Signal what) noexcept { task.signal = static_cast<std::uint8_t>(what); }
-
 void await_child(PromiseBase& parent, PromiseBase*& owner, PromiseBase::Deliver deliver) noexcept {
   PromiseBase& child = *std::exchange(owner, nullptr);
   child.owner = &owner;
@@ -197,19 +215,22 @@ void await_child(PromiseBase& parent, PromiseBase*& owner, PromiseBase::Deliver 
 }
 
 void end_with_error(PromiseBase& leaf, Error error) noexcept {
-  leaf.ops->put_error(leaf, std::move(error));
+  leaf.ops()->put_error(leaf, std::move(error));
   end_here(leaf);
 }
 
 bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn) noexcept {
-  if (!stubborn) task.kernel->note_checkpoint(task);
+  if (!stubborn) task.kernel().note_checkpoint(task);
   if (!task.word.apply([&](TaskWord w) { return task_word::prepare(w, stubborn); })) return false;
-  task.wait_ops.store(&ops, std::memory_order_relaxed);
-  task.wait_since_ms.store(static_cast<std::uint32_t>(task.kernel->executor().coarse_now().nanos() / 1'000'000),
-                           std::memory_order_relaxed);
-  task.wait_data = data;
+  note_wait(task, ops, data);
   signal(task, Signal::Wait);
   return true;
+}
+
+void begin_park(TaskRecord& task, const LeafOps& ops, void* data) noexcept {
+  task.kernel().note_checkpoint(task);
+  note_wait(task, ops, data);
+  signal(task, Signal::Park);
 }
 
 bool give_way(TaskRecord& task) noexcept {
@@ -247,12 +268,14 @@ Error as_child_error(const CancelReason& reason) {
       .with_cancel_reason(reason);
 }
 
-StepEnd empty_step(TaskRecord& task, TaskWord) noexcept {
-  task.word.apply([](TaskWord w) { return task_word::finalize(w); });
+static StepEnd empty_step(TaskRecord& task, TaskWord) noexcept {
   task.result_ops->put_failure(task, Outcome<>::err(empty_task()));
-  task.kernel->complete(task);
+  task.kernel().complete(task);
   return StepEnd::Done;
 }
+
+static constexpr Steppable::Ops empty_ops{empty_step};
+constinit Steppable empty_body{&empty_ops};
 
 StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
   if (skip_first_step(task) && !settle(task)) return StepEnd::Done;
@@ -264,7 +287,9 @@ StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
     signal(task, Signal::None);
     leaf_of(task).handle().resume();
     if (task.torn && static_cast<Signal>(task.signal) != Signal::Ended && !waits_for_others(task)) {
-      if (static_cast<Signal>(task.signal) == Signal::Wait) finish_wait(task, disarm(task));
+      const auto waits = static_cast<Signal>(task.signal);
+      if (waits == Signal::Wait || waits == Signal::Park)  // it gets no result, as if it had been refused
+        finish_wait(task, disarm(task).with(TaskWord::by_request_bit));
       if (!settle(task)) return StepEnd::Done;
       continue;
     }
@@ -280,8 +305,14 @@ StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
       case Signal::Yield: return StepEnd::Yielded;
       case Signal::Wait:
         if (task.word.apply([](TaskWord w) { return task_word::commit(w); })) return StepEnd::Suspended;
-        if ((!finish_wait(task, disarm(task)) || task.torn) && !settle(task)) return StepEnd::Done;
+        if ((!finish_wait(task, task.word.load()) || task.torn) && !settle(task)) return StepEnd::Done;
         break;
+      case Signal::Park: {
+        const std::optional<TaskWord> ended = park(task);
+        if (!ended) return StepEnd::Suspended;
+        if ((!finish_wait(task, *ended) || task.torn) && !settle(task)) return StepEnd::Done;
+        break;
+      }
       case Signal::None: QUIESCE_ASSERT(false, "a coroutine of the library suspended without saying why");
     }
     // H4: a task that never waits gives way after its budget of awaits.

@@ -54,7 +54,7 @@ void spend_polls(RegionRef region, std::uint32_t steps) noexcept {
     return left >= 0 && left - static_cast<std::int64_t>(steps) < 0;
   });
   for (TaskRecord* opener : masked) {
-    opener->kernel->count_masked_steps(*opener, steps);
+    opener->kernel().count_masked_steps(*opener, steps);
     Kernel::drop_reference(*opener);
   }
 }

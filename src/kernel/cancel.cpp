@@ -68,10 +68,7 @@ void mark(RegionRef ref, const CancelReason& reason, Whose whose, bool at_its_ow
     kernel.note_closing(region);
   }
   Marked entry{ref, region.held, region.reason->kind()};
-  if (region.held) {
-    region.held = false;
-    region.body_live.store(false);
-  }
+  region.held = false;
   marked.push_back(entry);
   for (RegionRecord* child = region.children; child != nullptr; child = child->sibling_next) {
     children.push_back({child, child->word.load().generation()});
@@ -98,11 +95,10 @@ std::vector<Marked> mark_tree(std::vector<RegionRef> tops, const CancelReason& a
 
 /// A blocking job that has not started ends Cancelled without running (C6).
 void finish_withdrawn(TaskRecord& task) noexcept {
-  Kernel& kernel = *task.kernel;
+  Kernel& kernel = task.kernel();
   auto* job = static_cast<BlockingJob*>(task.wait_data);
   job->discard(job);
   std::optional<CancelReason> reason = kernel.reason_of(task);
-  task.word.apply([](TaskWord w) { return task_word::start_step(w); });
   task.word.apply([](TaskWord w) { return task_word::finalize(w); });
   task.result_ops->put_failure(task, Outcome<>::cancelled(reason ? *reason : CancelReason::user("aborted")));
   kernel.complete(task);
@@ -117,11 +113,11 @@ bool request(TaskRecord& task) noexcept {
 /// task's shard is locked, so that its job cannot go meanwhile.
 bool wake_for_request(TaskRecord& task) noexcept {
   if (task.tier == TaskTier::Blocking) {
-    return task.word.load().run() == RunState::Queued && task.wait_data != nullptr &&
-           task.kernel->executor().withdraw_blocking(*static_cast<BlockingJob*>(task.wait_data));
+    return task.steps.load(std::memory_order_relaxed) == 0 && task.wait_data != nullptr &&
+           task.kernel().executor().withdraw_blocking(*static_cast<BlockingJob*>(task.wait_data));
   }
   TaskWord word = task.word.load();
-  if (word.masked()) task.kernel->start_mask_budget(task);
+  if (word.masked()) task.kernel().start_mask_budget(task);
   Kernel::claim(Waiter::of(task.index, word.epoch()), true);
   return false;
 }
@@ -130,8 +126,8 @@ void wake_one(TaskRecord& task) noexcept {
   if (task.tier != TaskTier::Blocking) return void(wake_for_request(task));
   bool withdrawn = false;
   {
-    std::scoped_lock hold(task.region->shards[task.shard].lock);
-    withdrawn = task.linked && wake_for_request(task);
+    std::scoped_lock hold(task.shard().lock);
+    withdrawn = task.membership == Membership::Shard && wake_for_request(task);
   }
   if (withdrawn) finish_withdrawn(task);
 }
@@ -143,10 +139,10 @@ void reach_tasks(const std::vector<Marked>& marked) noexcept {
     for (RegionShard& shard : region.shards) {
       std::scoped_lock hold(shard.lock);
       if (region.word.load().generation() != entry.region.generation) break;
-      for (TaskRecord* task = shard.members; task != nullptr; task = task->member_next) {
+      for (TaskRecord* task = first_member(shard.members); task != nullptr; task = next_member(*task)) {
         if (!request(*task)) {
           if (task->word.load().masked())
-            task->kernel->start_mask_budget(*task);  // C3: a graver reason tightens it
+            task->kernel().start_mask_budget(*task);  // C3: a graver reason tightens it
         } else if (wake_for_request(*task)) {
           withdrawn.push_back(task);
         }
@@ -155,7 +151,7 @@ void reach_tasks(const std::vector<Marked>& marked) noexcept {
   }
   for (TaskRecord* task : withdrawn) finish_withdrawn(*task);
   for (const Marked& entry : marked) {
-    if (entry.drop_hold) entry.region.record->kernel->release_live(*entry.region.record);
+    if (entry.drop_hold) entry.region.record->kernel->release_body(*entry.region.record);
   }
 }
 
@@ -167,7 +163,7 @@ CancelReason Kernel::stamped(CancelReason reason, const RegionRecord* region, co
     reason = reason.with_region(RegionOrigin(region->id(), region->logical, region->path.to_string()));
   }
   if (task != nullptr && !reason.task().is_valid()) {
-    reason = reason.with_task(TaskOrigin(task->id(), task->logical, task->path.to_string()));
+    reason = reason.with_task(TaskOrigin(task->id(), task->logical(), task->path.to_string()));
   }
   return reason;
 }
@@ -179,7 +175,7 @@ void Kernel::cancel_region(RegionRef region, const CancelReason& reason, Whose w
     if (!region.alive()) return;
     TaskRecord* requester = current_task();
     own =
-        stamped(reason, region.record, requester != nullptr && requester->kernel == this ? requester : nullptr);
+        stamped(reason, region.record, requester != nullptr && &requester->kernel() == this ? requester : nullptr);
   }
   reach_tasks(mark_tree({region}, own, whose, true));
 }
@@ -271,7 +267,7 @@ void Kernel::escalate_region(RegionRef region) noexcept {
       for (RegionShard& shard : record.shards) {
         std::scoped_lock hold(shard.lock);
         if (record.word.load().generation() != ref.generation) break;
-        for (TaskRecord* task = shard.members; task != nullptr; task = task->member_next) {
+        for (TaskRecord* task = first_member(shard.members); task != nullptr; task = next_member(*task)) {
           std::pair<TaskId, std::string> who(
               task->id(), task->path.to_string());  // it may be gone once it has been claimed
           if (escalate_task(*task)) escalated.push_back(std::move(who));
@@ -313,6 +309,11 @@ std::optional<CancelReason> Kernel::reason_of(TaskRecord& task) noexcept {
   std::scoped_lock hold(region.lock);
   if (region.reason) put_strengthened(reason, *region.reason);
   return reason;
+}
+
+CancelReason Kernel::reason_seen_by(TaskRecord& task) noexcept {
+  std::optional<CancelReason> reason = reason_of(task);
+  return reason ? std::move(*reason) : CancelReason::user("the task is being unwound");
 }
 
 CleanupBudget Kernel::cleanup_budget(TaskRecord& task) noexcept {

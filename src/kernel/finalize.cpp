@@ -8,15 +8,17 @@
 namespace quiesce::detail {
 
 /// The phase as a task of its own, in no count: a state machine over the region's list that sleeps while an async finalizer
-/// runs. `leaf` is the running finalizer's node, `wait_data` its task.
+/// runs: `wait_data` is that one's task.
 struct FinalizerRunner {
   TaskRecord& self;
   RegionRecord& region;
   Kernel& kernel;
 
+  static Steppable machine;
+
   static StepEnd step(TaskRecord& self, TaskWord) noexcept {
-    FinalizerRunner runner{self, *self.region, *self.kernel};
-    if (self.wait_data != nullptr) runner.reap_async();  // start_step has disarmed the wait
+    FinalizerRunner runner{self, *self.region, self.kernel()};
+    if (self.wait_data != nullptr) runner.reap_async();
     while (FinalizerNode* node = runner.pop()) {
       if (node->async) {
         if (runner.start_async(node)) return StepEnd::Suspended;
@@ -52,8 +54,7 @@ struct FinalizerRunner {
       auto admitted = kernel.admit_task({.region = {&region, region.word.load().generation()},
                                          .tier = TaskTier::Task,
                                          .role = TaskRole::Finalizer,
-                                         .policy = region.policy,
-                                         .capabilities = self.capabilities});
+                                         .policy = region.policy});
       task = *admitted;
       TaskExtra& rare = Kernel::extra(*task);
       rare.own_mask_budget = region.cleanup
@@ -67,7 +68,7 @@ struct FinalizerRunner {
       destroy(node);
       return false;
     }
-    self.leaf = node;
+    region.finalizing = node;
     self.wait_data = task;
     TaskStep armed = self.word.apply([](TaskWord w) { return task_word::prepare(w, true); });
     QUIESCE_ASSERT(armed.made, "the finalizer phase waits for one finalizer at a time");
@@ -76,7 +77,6 @@ struct FinalizerRunner {
     kernel.start_mask_budget(*task);
     kernel.publish(*task);
     if (self.word.apply([](TaskWord w) { return task_word::commit(w); })) return true;
-    self.word.apply([](TaskWord w) { return task_word::disarm(w); });
     reap_async();  // it has ended already
     return false;
   }
@@ -89,8 +89,7 @@ struct FinalizerRunner {
     }
     task->word.apply([](TaskWord w) { return task_word::take(w); });
     Kernel::drop_handle(*task);
-    destroy(static_cast<FinalizerNode*>(self.leaf));
-    self.leaf = nullptr;
+    destroy(std::exchange(region.finalizing, nullptr));
   }
 
   void destroy(FinalizerNode* node) noexcept {
@@ -126,13 +125,15 @@ struct FinalizerRunner {
     std::uint32_t leaked = leak_obligations(region);  // L2: still reserved after all of that
     RegionRecord& mine = region;
     Kernel& its = kernel;
-    self.word.apply([](TaskWord w) { return task_word::finalize(w); });
     self.word.apply([](TaskWord w) { return task_word::complete(w); });
     Kernel::drop_reference(self);
     for (; leaked > 0; --leaked) its.release_owed(mine);
     its.release_owed(mine);
   }
 };
+
+constexpr Steppable::Ops runner_ops{FinalizerRunner::step};
+constinit Steppable FinalizerRunner::machine{&runner_ops};
 
 bool Kernel::enter_finalizing(RegionRecord& region) noexcept {
   sweep_failures(region);
@@ -144,11 +145,10 @@ bool Kernel::enter_finalizing(RegionRecord& region) noexcept {
   if (nothing_to_run) return region.owed.fetch_sub(1, std::memory_order_acq_rel) == 1;
   auto admitted = admit_task({.region = {&region, region.word.load().generation()},
                               .role = TaskRole::Runner,
-                              .step = FinalizerRunner::step,
-                              .policy = region.policy,
-                              .capabilities = default_capabilities_,
                               .has_handle = false});
-  schedule(**admitted, Origin::Spawn);
+  TaskRecord& runner = **admitted;
+  runner.leaf = &FinalizerRunner::machine;
+  executor_->schedule(runner, runner.is_timed() ? Lane::Timed : Lane::Ready, Origin::Spawn);
   return false;
 }
 

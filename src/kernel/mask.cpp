@@ -28,20 +28,20 @@ void run_mask_check(WorkItem& item) noexcept {
     std::scoped_lock hold(rare.lock);
     task = hold_owner(rare);
     if (task == nullptr) return;
-    bool due = rare.mask_timer_armed && rare.mask_timer.deadline <= task->kernel->executor().now();
+    bool due = rare.mask_timer_armed && rare.mask_timer.deadline <= task->kernel().executor().now();
     epoch = rare.timed_mask_epoch;
     if (due) rare.mask_timer_armed = false;
     if (!due)
       epoch = static_cast<std::uint8_t>(task->word.load().mask_epoch() + 1);  // matches no mask in force
   }
-  task->kernel->expire_mask(*task, epoch, CancelKind::Deadline);
+  task->kernel().expire_mask(*task, epoch, CancelKind::Deadline);
   Kernel::drop_reference(*task);
 }
 
 void mask_timer_fired(TimerEntry& entry) noexcept {
   auto& rare = *reinterpret_cast<TaskExtra*>(reinterpret_cast<char*>(&entry) - offsetof(TaskExtra, mask_timer));
   if (!rare.mask_check.try_post()) return;
-  rare.owner->kernel->executor().post(rare.mask_check);
+  rare.owner->kernel().executor().post(rare.mask_check);
 }
 
 }  // namespace

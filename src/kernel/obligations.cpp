@@ -39,7 +39,7 @@ TaskRecord* running_holder(const ObligationRecord& entry) {
   if (!entry.holder.is_valid()) return nullptr;
   TaskRecord* task = TaskSlab::find(entry.holder.index);
   const bool runs = task != nullptr && task->generation.load() == entry.holder.generation &&
-                    !task->word.load_seq_cst().done();
+                    !task->word.load().done();
   return runs ? task : nullptr;
 }
 

@@ -3,6 +3,7 @@
 #include <mutex>
 #include <new>
 #include <sstream>
+#include <utility>
 
 #include "quiesce/detail/assert.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
@@ -148,6 +149,7 @@ std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birt
     const TaskWord opener_word = birth.opener != nullptr ? birth.opener->word.load() : TaskWord{};
     region->shielded = region->counts_mask = opener_word.masked() && !opener_word.escalated();
     if (region->shielded) region->budget = meet(birth.budget, mask_budget_left(extra(*birth.opener)));
+    region->timed_until = region->budget.deadline.value_or(Time::max());
     set_quotas(*region, parent, birth.budget);
     region->timer_check.run = run_timer_check;
     region->deadline_timer.fire = deadline_fired;
@@ -209,7 +211,7 @@ std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birt
   }
   if (region->deadline_armed && metrics() != nullptr) watch_deadline(*region);
   // C4: linked, then looked at again; R3: opened by a task that a request has reached.
-  if (birth.opener != nullptr && !birth.opener->word.load_seq_cst().masked()) lift_shield(ref, std::nullopt);
+  if (birth.opener != nullptr && !birth.opener->word.load().masked()) lift_shield(ref, std::nullopt);
   bool shielded, escalated = false;
   std::optional<CancelReason> why;
   {
@@ -221,7 +223,7 @@ std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birt
     std::scoped_lock hold(parent->lock);
     why = parent->reason;
     escalated = parent->escalated;
-  } else if (birth.opener != nullptr && birth.opener->word.load_seq_cst().requested()) {
+  } else if (birth.opener != nullptr && birth.opener->word.load().requested()) {
     why = reason_of(*birth.opener);
   }
   if (why) inherit_request(ref, *why);
@@ -265,9 +267,8 @@ void Kernel::begin_close(RegionRef region) noexcept {
       note_closing(record);
     }
     std::swap(drop_hold, record.held);
-    if (drop_hold) record.body_live.store(false);
   }
-  if (drop_hold) release_live(record);
+  if (drop_hold) release_body(record);
 }
 
 // Under the region's lock, when it leaves Open.
@@ -279,16 +280,26 @@ void Kernel::note_closing(RegionRecord& region) noexcept {
   executor_->arm(region.warning_timer);
 }
 
-void Kernel::release_live(RegionRecord& region) noexcept {
+void Kernel::release_live(RegionRecord& region, std::uint32_t count) noexcept {
   RegionRecord* record = &region;
-  while (record != nullptr) {  // up the tree, never by recursion: regions nest a hundred thousand deep
-    RegionWord before = record->word.sub_one();
-    if (!region_word::reached_zero(before)) return;
+  for (; record != nullptr; count = 1) {  // up the tree, never by recursion: regions nest a hundred thousand deep
+    RegionWord before = record->word.sub(count);
+    if (!region_word::reached_zero(before, count)) return;
     if (!record->word.apply([&](RegionWord w) { return region_word::finalize(w, before.generation()); }))
       return;
     if (!enter_finalizing(*record)) return;
     record = close_region(*record);
   }
+}
+
+void Kernel::release_body(RegionRecord& region) noexcept {
+  region.body_live.store(false);  // from here on no shard takes or leaves a spare (region_word.hpp, 4)
+  std::uint32_t count = 1;
+  for (RegionShard& shard : region.shards) {
+    std::scoped_lock hold(shard.lock);
+    count += std::exchange(shard.spare, 0);
+  }
+  release_live(region, count);
 }
 
 void Kernel::release_owed(RegionRecord& region) noexcept {
@@ -302,14 +313,13 @@ void Kernel::sweep_failures(RegionRecord& region) noexcept {
     TaskRecord* task;
     {
       std::scoped_lock hold(region.lock);
-      task = region.failed;
+      task = first_member(region.failed);
       if (task == nullptr) return;
-      region.failed = task->member_next;
-      if (region.failed != nullptr) region.failed->member_prev = nullptr;
-      task->linked_failed = false;
+      unlink(region.failed, *task);
+      task->membership = Membership::None;
     }
     if (task->word.apply([](TaskWord w) { return task_word::take(w); })) {
-      report_failure(region, task->policy, *task, task->result_ops->failure(*task));
+      report_failure(region, policy_of(*task), *task, task->result_ops->failure(*task));
     }
     drop_reference(*task);
   }

@@ -145,17 +145,17 @@ TaskSnapshot view(const TaskRecord& task, Time now, bool failed) {
   shot.id = task.id();
   shot.path = task.path.to_string();
   shot.role = role_of(task);
-  shot.phase = word.phase();
+  shot.steps = task.steps.load(std::memory_order_relaxed);
+  shot.phase = phase_of(word, shot.steps);
   shot.cancel_requested = word.requested();
   shot.age = now - task.created_at;
-  shot.steps = task.steps.load(std::memory_order_relaxed);
   shot.failed_unjoined = failed;
   const LeafOps* wait = task.wait_ops.load(std::memory_order_relaxed);
   if (word.run() == RunState::Idle && wait != nullptr) {
     shot.waiting_for = wait->what;
     shot.waiting =
         now - Time::from_nanos(std::int64_t{task.wait_since_ms.load(std::memory_order_relaxed)} * 1'000'000);
-  } else if (task.tier == TaskTier::Blocking && word.run() == RunState::Queued) {
+  } else if (task.tier == TaskTier::Blocking && shot.steps == 0) {
     shot.waiting_for = "a thread of the blocking pool";
     shot.waiting = shot.age;
   } else if (task.tier == TaskTier::Blocking && !failed) {
@@ -204,7 +204,7 @@ Snapshot take_snapshot(const std::vector<RegionRef>& roots, Time now) {
       shot.finalizers = region.finalizer_count;
       shot.obligations = region.obligation_count;
       shot.depth = place.depth;
-      for (const TaskRecord* task = region.failed; task != nullptr; task = task->member_next) {
+      for (const TaskRecord* task = first_member(region.failed); task != nullptr; task = next_member(*task)) {
         shot.tasks.push_back(view(*task, now, true));
       }
       std::vector<Place> children;
@@ -215,7 +215,7 @@ Snapshot take_snapshot(const std::vector<RegionRef>& roots, Time now) {
     for (RegionShard& shard : region.shards) {
       std::scoped_lock hold(shard.lock);
       if (region.word.load().generation() != place.region.generation) break;
-      for (const TaskRecord* task = shard.members; task != nullptr; task = task->member_next) {
+      for (const TaskRecord* task = first_member(shard.members); task != nullptr; task = next_member(*task)) {
         shot.tasks.push_back(view(*task, now, false));
       }
     }

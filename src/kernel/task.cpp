@@ -6,33 +6,30 @@
 #include "quiesce/detail/assert.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
 #include "quiesce/detail/kernel/obligations.hpp"
+#include "quiesce/detail/kernel/thread_context.hpp"
 
 namespace quiesce::detail {
 namespace {
 
-constinit thread_local TaskRecord* running_task = nullptr;
+constexpr std::uint32_t spares_max = 64, lease = 16;
 
 /// The next ordinal of a parent: its own steps need no read-modify-write.
 std::uint32_t next_ordinal(TaskRecord& parent) {
-  if (running_task != &parent) return parent.ordinals.fetch_add(1, std::memory_order_relaxed);
+  if (thread_context.running != &parent) return parent.ordinals.fetch_add(1, std::memory_order_relaxed);
   std::uint32_t ordinal = parent.ordinals.load(std::memory_order_relaxed);
   parent.ordinals.store(ordinal + 1, std::memory_order_relaxed);
   return ordinal;
 }
 
-void name_child(TaskRecord& task, TaskRecord* parent, RegionRecord& region) {
-  const std::uint32_t ordinal =
-      parent == nullptr ? region.ordinals.fetch_add(1, std::memory_order_relaxed) : next_ordinal(*parent);
-  task.path = parent == nullptr ? region.path.child(ordinal) : parent->path.child(ordinal);
-  task.logical = child(parent == nullptr ? region.logical : parent->logical, ordinal);
-}
-
 void forget_rare(TaskRecord& task) noexcept {
-  TaskExtra* extra = task.extra.exchange(nullptr, std::memory_order_acq_rel);
+  TaskExtra* extra = task.extra.load(std::memory_order_acquire);
   if (extra == nullptr) return;
+  task.extra.store(nullptr, std::memory_order_relaxed);
   {
     std::scoped_lock hold(extra->lock);
     extra->owner = nullptr;
+    extra->policy = nullptr;
+    extra->capabilities = nullptr;
     extra->reason.reset();
     extra->own_mask_budget.reset();
     extra->torn.reset();
@@ -43,108 +40,150 @@ void forget_rare(TaskRecord& task) noexcept {
   ExtraSlab::free(extra);
 }
 
-Lane lane_of(const TaskRecord& task, TaskWord word) {
-  if (word.has(TaskWord::by_request_bit)) return Lane::Cancel;
+Lane lane_of(const TaskRecord& task, bool by_request) {
+  if (by_request) return Lane::Cancel;
   return task.is_timed() ? Lane::Timed : Lane::Ready;
 }
 
 }  // namespace
 
-TaskRecord* current_task() noexcept { return running_task; }
-void set_current_task(TaskRecord* task) noexcept { running_task = task; }
+constinit thread_local ThreadContext thread_context{};
+
+std::uint32_t Executor::current_worker() const noexcept {
+  return thread_context.executor == this ? thread_context.worker : no_worker;
+}
+
+TaskRecord* current_task() noexcept { return thread_context.running; }
+void set_current_task(TaskRecord* task) noexcept { thread_context.running = task; }
 
 std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
   RegionRecord& region = *birth.region.record;
-  const bool counted = birth.role == TaskRole::Child;
-  if (counted) {
-    if (!accepting()) return std::unexpected(SpawnError(SpawnErrorKind::RuntimeShutdown, birth.region.id()));
-    RegionWord before = region.word.add_one();
-    if (!region_word::admits(before, birth.region.generation)) {
-      SpawnError error = refuse(birth.region);
-      release_live(region);
-      return std::unexpected(std::move(error));
-    }
-    std::uint32_t limit = region.max_tasks.load(std::memory_order_relaxed);
-    if (limit != ~0u) {
-      std::uint32_t others = region.child_count.load() + (region.body_live.load() ? 1 : 0);
-      std::uint32_t live = before.live() - std::min(before.live(), others);
-      if (live >= limit) {
-        SpawnError error =
-            SpawnError::at_capacity(birth.region.id(), region.path.to_string(), "max_tasks", limit, live);
-        release_live(region);
-        return std::unexpected(std::move(error));
-      }
-    }
-  }
+  const bool child = birth.role == TaskRole::Child;
+  if (child && !accepting())
+    return std::unexpected(SpawnError(SpawnErrorKind::RuntimeShutdown, birth.region.id()));
   TaskRecord* task = TaskSlab::allocate();
-  if (task == nullptr) {
-    if (counted) release_live(region);
-    throw std::bad_alloc();
-  }
-  task->generation.fetch_add(1, std::memory_order_relaxed);
-  task->kernel = this;
+  if (task == nullptr) throw std::bad_alloc();
+  task->generation.store(task->generation.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   task->region = &region;
-  task->step = birth.step;
   task->leaf = nullptr;
   task->tier = birth.tier;
   task->role = birth.role;
-  task->priority = region.budget.priority;
-  task->deadline = region.budget.deadline.value_or(Time::max());
-  task->policy = birth.policy;
-  task->capabilities = birth.capabilities;
-  std::uint32_t worker = executor_->current_worker();
+  const std::uint32_t worker = executor_->current_worker();
   task->home_worker = static_cast<std::uint16_t>(worker == Executor::no_worker ? 0 : worker);
-  task->shard = static_cast<std::uint8_t>(task->home_worker % RegionRecord::shard_count);
-  task->references.store(birth.has_handle ? 2 : 1, std::memory_order_relaxed);
+  task->references.store(1, std::memory_order_relaxed);
   task->joiner.store(0, std::memory_order_relaxed);
   task->wait_data = nullptr;
   task->wait_ops.store(nullptr, std::memory_order_relaxed);
-  task->torn = false;
-  name_child(*task, birth.parent, region);
+  task->torn = 0;
+  task->path = birth.parent == nullptr
+                   ? region.path.child(region.ordinals.fetch_add(1, std::memory_order_relaxed))
+                   : birth.parent->path.child(next_ordinal(*birth.parent));
   task->ordinals.store(0, std::memory_order_relaxed);
   task->draws = 0;
   task->steps.store(0, std::memory_order_relaxed);
-  task->cooperative_left = config_.poll_budget;
+  task->cooperative_left = poll_budget_;
   task->created_at = executor_->coarse_now();
   task->result_ops = nullptr;
   new (&task->timer) TimerEntry();
   TaskStep born = task->word.apply_alone([&](TaskWord w) { return task_word::birth(w, birth.has_handle); });
   QUIESCE_ASSERT(born.made, "a record from the free stock is Free");
+  if (child) {
+    if (std::optional<SpawnError> refused = enter_region(*task, birth.region)) {
+      task->word.apply_alone([](TaskWord w) { return task_word::complete(w); });
+      free_record(*task);
+      return std::unexpected(std::move(*refused));
+    }
+  }
+  const bool own_policy = birth.policy != nullptr && birth.policy != region.policy;
+  const bool own_capabilities = birth.capabilities != nullptr && birth.capabilities != default_capabilities_;
+  if (own_policy || own_capabilities) [[unlikely]] {
+    try {
+      TaskExtra& rare = extra(*task);
+      if (own_policy) rare.policy = birth.policy;
+      if (own_capabilities) rare.capabilities = birth.capabilities;
+    } catch (...) {
+      abandon_task(*task);
+      throw;
+    }
+  }
   return task;
+}
+
+bool Kernel::leaves_spares(const RegionRecord& region) const noexcept {
+  return !config_.exact && region.body_live.load() &&
+         region.max_tasks.load(std::memory_order_relaxed) == ~0u;
+}
+
+std::optional<SpawnError> Kernel::enter_region(TaskRecord& task, RegionRef ref) {
+  RegionRecord& region = *ref.record;
+  RegionShard& shard = task.shard();
+  RegionWord before;
+  std::uint32_t taken = 0;
+  bool admitted = false, at_limit = false;
+  const std::uint32_t limit = region.max_tasks.load(std::memory_order_relaxed);
+  std::uint32_t live = 0;
+  {
+    std::scoped_lock hold(shard.lock);
+    if (shard.spare > 0) {
+      admitted = region_word::admits(region.word.load(), ref.generation);
+      if (admitted) --shard.spare;
+    } else {
+      taken = leaves_spares(region) ? lease : 1;
+      before = region.word.add(taken);
+      admitted = region_word::admits(before, ref.generation);
+      if (admitted && limit != ~0u) {
+        const std::uint32_t others = region.child_count.load() + (region.body_live.load() ? 1 : 0);
+        live = before.live() - std::min(before.live(), others);
+        at_limit = live >= limit;
+        admitted = !at_limit;
+      }
+      if (admitted) shard.spare += taken - 1;
+    }
+    if (admitted) {
+      link_front(shard.members, task);
+      task.membership = Membership::Shard;
+    }
+  }
+  if (admitted) return std::nullopt;
+  SpawnError error =
+      at_limit ? SpawnError::at_capacity(ref.id(), region.path.to_string(), "max_tasks", limit, live)
+               : refuse(ref);
+  if (taken > 0) release_live(region, taken);
+  return error;
 }
 
 void Kernel::abandon_task(TaskRecord& task) noexcept {
   RegionRecord& region = *task.region;
   const bool counted = task.role == TaskRole::Child;
-  task.word.apply([](TaskWord w) { return task_word::start_step(w); });
-  task.word.apply([](TaskWord w) { return task_word::finalize(w); });
+  unlink_member(task);
   task.word.apply([](TaskWord w) { return task_word::complete(w); });
-  task.references.store(1, std::memory_order_relaxed);
   drop_reference(task);
   if (counted) release_live(region);
 }
 
+const PolicyOps* Kernel::policy_of(const TaskRecord& task) const noexcept {
+  const TaskExtra* rare = task.extra.load(std::memory_order_acquire);
+  return rare != nullptr && rare->policy != nullptr ? rare->policy : task.region->policy;
+}
+
+CapabilityBlock* Kernel::capabilities_of(const TaskRecord& task) const noexcept {
+  const TaskExtra* rare = task.extra.load(std::memory_order_acquire);
+  return rare != nullptr && rare->capabilities != nullptr ? rare->capabilities : default_capabilities_;
+}
+
 void Kernel::link_member(TaskRecord& task) noexcept {
-  RegionShard& shard = task.region->shards[task.shard];
+  RegionShard& shard = task.shard();
   std::scoped_lock hold(shard.lock);
-  task.member_prev = nullptr;
-  task.member_next = shard.members;
-  if (shard.members != nullptr) shard.members->member_prev = &task;
-  shard.members = &task;
-  task.linked = true;
+  link_front(shard.members, task);
+  task.membership = Membership::Shard;
 }
 
 void Kernel::unlink_member(TaskRecord& task) noexcept {
-  RegionShard& shard = task.region->shards[task.shard];
+  RegionShard& shard = task.shard();
   std::scoped_lock hold(shard.lock);
-  if (!task.linked) return;
-  task.linked = false;
-  if (task.member_prev != nullptr) {
-    task.member_prev->member_next = task.member_next;
-  } else {
-    shard.members = task.member_next;
-  }
-  if (task.member_next != nullptr) task.member_next->member_prev = task.member_prev;
+  if (task.membership != Membership::Shard) return;
+  unlink(shard.members, task);
+  task.membership = Membership::None;
 }
 
 // A worker adds to a shard of its own without a read-modify-write; everybody else shares the last one.
@@ -159,7 +198,7 @@ void Kernel::count(std::atomic<std::uint64_t> CountShard::*counter) noexcept {
 }
 
 void Kernel::forget_job(TaskRecord& task) noexcept {
-  std::scoped_lock hold(task.region->shards[task.shard].lock);
+  std::scoped_lock hold(task.shard().lock);
   task.wait_data = nullptr;
 }
 
@@ -167,23 +206,23 @@ void Kernel::publish(TaskRecord& task) noexcept {
   RegionRecord& region = *task.region;
   count(&CountShard::tasks_spawned);
   report_metric(metrics(), [&](MetricsProvider& to) { to.task_spawned(region.id(), task.id()); });
-  link_member(task);
-  if (region.word.load().cancelled()) {  // C4: linked, then looked at again
-    deliver_request(task);
-    deliver_escalation(task);
+  if (task.role != TaskRole::Child) {  // C4: a child was linked with its admission; others are, then look again
+    link_member(task);
+    if (region.word.load().cancelled()) {
+      deliver_request(task);
+      deliver_escalation(task);
+    }
   }
-  if (task.tier != TaskTier::Blocking) schedule(task, Origin::Spawn);
+  if (task.tier != TaskTier::Blocking) executor_->schedule(task, lane_of(task, false), Origin::Spawn);
 }
 
-void Kernel::schedule(TaskRecord& task, Origin origin) noexcept {
-  executor_->schedule(task, lane_of(task, task.word.load()), origin);
-}
-
-bool Kernel::claim(Waiter waiter, bool by_request) noexcept {
+bool Kernel::claim(Waiter waiter, bool by_request, Origin origin) noexcept {
   TaskRecord* task = TaskSlab::find(waiter.index());
   if (task == nullptr) return false;
   TaskStep step = task->word.apply([&](TaskWord w) { return task_word::claim(w, waiter.epoch(), by_request); });
-  if (step.made && step.before.run() == RunState::Idle) task->kernel->schedule(*task, Origin::Wake);
+  if (step.made && step.before.run() == RunState::Idle) {
+    task->kernel().executor_->schedule(*task, lane_of(*task, by_request), origin);
+  }
   return step.made;
 }
 
@@ -196,29 +235,26 @@ void Kernel::report_checkpoint(TaskRecord& task, bool reached) noexcept {
 }
 
 StepEnd Kernel::run_step(TaskRecord& task) noexcept {
-  TaskStep started = task.word.apply([](TaskWord w) { return task_word::start_step(w); });
-  QUIESCE_ASSERT(started.made, "a task that is dequeued is Queued");
+  const TaskWord before = task.word.load();
+  QUIESCE_ASSERT(before.run() == RunState::Active, "a task that is dequeued was queued");
   RegionRecord& region = *task.region;
   task.steps.store(task.steps.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  task.cooperative_left = config_.poll_budget;
+  task.cooperative_left = poll_budget_;
   if (region.quota != nullptr && task.role != TaskRole::Runner && task.role != TaskRole::Driver)
     count_polls(region, 1);
-  if (started.before.masked() && task.extra.load(std::memory_order_relaxed) != nullptr)
-    count_masked_steps(task, 1);
-  TaskRecord* outer = running_task;
-  running_task = &task;
-  StepEnd end = task.step(task, started.before);
-  running_task = outer;
-  if (end == StepEnd::Yielded) {
-    TaskStep given = task.word.apply([](TaskWord w) { return task_word::yield(w); });
-    QUIESCE_ASSERT(given.made, "only a running task with no wait yields");
-    executor_->schedule(task, task.is_timed() ? Lane::Timed : Lane::Ready, Origin::Yield);
-  }
+  if (before.masked() && task.extra.load(std::memory_order_relaxed) != nullptr) count_masked_steps(task, 1);
+  ThreadContext& here = thread_context;
+  TaskRecord* outer = here.running;
+  here.running = &task;
+  StepEnd end = task.leaf->step_ops->step(task, before);
+  here.running = outer;
+  if (end == StepEnd::Yielded) executor_->schedule(task, lane_of(task, false), Origin::Yield);
   return end;
 }
 
 void Kernel::complete(TaskRecord& task) noexcept {
-  stop_mask_timer(task);                // a finalizer's mask has no guard
+  const bool plain = task.extra.load(std::memory_order_relaxed) == nullptr;
+  if (!plain) stop_mask_timer(task);    // a finalizer's mask has no guard
   if (task.role == TaskRole::Driver) {  // in no count or list; the Stepper takes its result
     task.word.apply([](TaskWord w) { return task_word::complete(w); });
     return;
@@ -229,9 +265,10 @@ void Kernel::complete(TaskRecord& task) noexcept {
   report_metric(metrics(), [&](MetricsProvider& to) {
     to.task_completed(task.id(), kind, executor_->now() - task.created_at);
   });
-  if (Registry* registry = task.capabilities ? task.capabilities->set.registry.get() : nullptr) {
-    registry->release_task(task.id());
-  }
+  if (Registry* registry = capabilities_of(task)->set.registry.get()) registry->release_task(task.id());
+  if (plain && kind == OutcomeKind::Ok && task.role == TaskRole::Child) return complete_ok(task, region);
+
+  task.references.fetch_add(1, std::memory_order_relaxed);  // it is looked at beyond its end
   unlink_member(task);
   const TaskRole role = task.role;
   if (role == TaskRole::Body) complete_body(region, task, kind);
@@ -240,18 +277,46 @@ void Kernel::complete(TaskRecord& task) noexcept {
   if (role == TaskRole::Child && kind == OutcomeKind::Panicked) panic = task.result_ops->failure(task);
   const bool own = role == TaskRole::Child && kind == OutcomeKind::Cancelled && cancelled_by_own(region, task);
   TaskStep done = task.word.apply([](TaskWord w) { return task_word::complete(w); });
-  QUIESCE_ASSERT(done.made, "a task completes once, from Finalizing");
+  QUIESCE_ASSERT(done.made, "a task completes once, and waits for nothing then");
   if (task.extra.load(std::memory_order_relaxed) != nullptr) leave_obligations(task);  // L2
   bool seen = false;
   if (done.before.has(TaskWord::joiner_bit)) seen = claim(Waiter{task.joiner.load(std::memory_order_acquire)});
   if (role == TaskRole::Child && kind == OutcomeKind::Panicked) {
-    report_failure(region, task.policy, task, std::move(panic));
+    report_failure(region, policy_of(task), task, std::move(panic));
   } else if (role == TaskRole::Child) {
     note_completion(region, task, kind, {.requested = done.before.requested(), .by_own = own, .seen = seen});
   }
+  if (done.before.has(TaskWord::dropped_bit)) drop_reference(task);
   drop_reference(task);
-  if (role == TaskRole::Body) region.body_live.store(false);
-  if (role == TaskRole::Body || role == TaskRole::Child) release_live(region);
+  if (role == TaskRole::Body) release_body(region);
+  if (role == TaskRole::Child) release_live(region);
+}
+
+/// The end of a child that nobody has to be told of but its joiner. The record is out of its list before it is Done, since its
+/// joiner may free it from then on; its count goes after that, both under one lock.
+void Kernel::complete_ok(TaskRecord& task, RegionRecord& region) noexcept {
+  const std::uint32_t generation = task.generation.load(std::memory_order_relaxed);
+  TaskStep done;
+  bool spared;
+  {
+    RegionShard& shard = task.shard();
+    std::scoped_lock hold(shard.lock);
+    unlink(shard.members, task);
+    task.membership = Membership::None;
+    done = task.word.apply([](TaskWord w) { return task_word::complete(w); });
+    spared = shard.spare < spares_max && leaves_spares(region);
+    if (spared) ++shard.spare;
+  }
+  QUIESCE_ASSERT(done.made, "a task completes once, and waits for nothing then");
+  Waiter joiner;
+  if (done.before.has(TaskWord::joiner_bit)) {
+    // Of a later life when the joiner has been cancelled, has left, and the record has been freed: that one is not ours to wake.
+    joiner = Waiter{task.joiner.load(std::memory_order_acquire)};
+    if (task.generation.load(std::memory_order_acquire) != generation) joiner = Waiter{};
+  }
+  if (done.before.has(TaskWord::dropped_bit)) drop_reference(task);
+  if (!spared) release_live(region);
+  if (joiner) claim(joiner, false, Origin::Handoff);
 }
 
 // R7. An Err (or a Cancelled that nobody asked for) waits for its handle; a panic has gone to the policy at once.
@@ -268,16 +333,13 @@ void Kernel::note_completion(RegionRecord& region, TaskRecord& task, OutcomeKind
     std::scoped_lock hold(region.lock);
     if (!task.word.load().has(TaskWord::dropped_bit)) {
       task.references.fetch_add(1, std::memory_order_relaxed);  // the list's
-      task.linked_failed = true;
-      task.member_prev = nullptr;
-      task.member_next = region.failed;
-      if (region.failed != nullptr) region.failed->member_prev = &task;
-      region.failed = &task;
+      link_front(region.failed, task);
+      task.membership = Membership::Failed;
       return;
     }
   }
   if (task.word.apply([](TaskWord w) { return task_word::take(w); })) {
-    report_failure(region, task.policy, task, task.result_ops->failure(task));
+    report_failure(region, policy_of(task), task, task.result_ops->failure(task));
   }
 }
 
@@ -285,40 +347,38 @@ void Kernel::unlink_failed(TaskRecord& task) noexcept {
   RegionRecord& region = *task.region;  // never unmapped; the flag says whether the list is this life's
   {
     std::scoped_lock hold(region.lock);
-    if (!task.linked_failed) return;
-    task.linked_failed = false;
-    if (task.member_prev != nullptr) {
-      task.member_prev->member_next = task.member_next;
-    } else {
-      region.failed = task.member_next;
-    }
-    if (task.member_next != nullptr) task.member_next->member_prev = task.member_prev;
+    if (task.membership != Membership::Failed) return;
+    unlink(region.failed, task);
+    task.membership = Membership::None;
   }
   drop_reference(task);
 }
 
 void Kernel::drop_handle(TaskRecord& task) noexcept {
-  if (task.word.load().has(TaskWord::taken_bit))
-    return drop_reference(task);  // joined: nothing is left to show
+  if (task.word.load().has(TaskWord::taken_bit)) {  // joined: nothing is left to show, and nobody else writes the word
+    task.word.apply_alone([](TaskWord w) { return task_word::drop_handle(w); });
+    return drop_reference(task);
+  }
   TaskStep dropped = task.word.apply([](TaskWord w) { return task_word::drop_handle(w); });
-  if (dropped.made && dropped.before.done() && !dropped.before.has(TaskWord::taken_bit)) {
+  if (!dropped.before.done()) return;  // its completion will see it
+  if (!dropped.before.has(TaskWord::taken_bit)) {
     // Done and unjoined: what it would have shown goes to the policy (R7). If it is not in the region's list, then its completion
     // has yet to look whether the handle is there, or the sweep has it.
     RegionRecord& region = *task.region;
     bool held = false;
     {
       std::scoped_lock hold(region.lock);
-      if (task.linked_failed) {  // the region is in this life; a count of its own keeps it from ending meanwhile
+      if (task.membership == Membership::Failed) {  // the region is in this life; a count of its own keeps it from ending meanwhile
         const Gate gate = region.word.add_one().gate();
         held = gate == Gate::Open || gate == Gate::Closing;
         if (!held) region.word.sub_one();  // the sweep is under way
       }
     }
     if (held) {
-      Kernel& kernel = *task.kernel;
+      Kernel& kernel = task.kernel();
       if (task.word.apply([](TaskWord w) { return task_word::take(w); })) {
         kernel.unlink_failed(task);
-        kernel.report_failure(region, task.policy, task, task.result_ops->failure(task));
+        kernel.report_failure(region, kernel.policy_of(task), task, task.result_ops->failure(task));
       }
       kernel.release_live(region);
     }
@@ -331,14 +391,16 @@ void Kernel::drop_reference(TaskRecord& task) noexcept {
   if (task.references.load(std::memory_order_acquire) != 1 &&
       task.references.fetch_sub(1, std::memory_order_acq_rel) != 1)
     return;
-  if (task.result_ops != nullptr) {
-    task.result_ops->destroy(task);
-    task.result_ops = nullptr;
-  }
+  free_record(task);
+}
+
+void Kernel::free_record(TaskRecord& task) noexcept {
+  if (task.result_ops != nullptr) task.result_ops->destroy(task);
+  task.result_ops = nullptr;
   forget_rare(task);
   task.path = LogicalPath();
-  task.generation.fetch_add(1,
-                            std::memory_order_release);  // ids and contexts of this life are stale from here on
+  // Ids and contexts of this life are stale from here on.
+  task.generation.store(task.generation.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   task.word.apply_alone([](TaskWord w) { return task_word::release(w); });
   TaskSlab::free(&task);
 }

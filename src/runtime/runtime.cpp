@@ -147,8 +147,7 @@ void RootRun::abandon() noexcept {
   abandon_body(opened_);
   kernel.cancel_region({&region, opened_.scope.generation},
                        CancelReason::fail_fast("the body of the root region could not be made"), Whose::Own);
-  region.body_live.store(false);
-  kernel.release_live(region);
+  kernel.release_body(region);
   std::unique_lock hold(runtime_.gate.mutex);
   runtime_.gate.closed.wait(hold, [this] { return waiting_->is_closed; });
 }

@@ -1,5 +1,7 @@
 #include "worker.hpp"
 
+#include "quiesce/detail/kernel/thread_context.hpp"
+
 #include <pthread.h>
 
 #include <algorithm>
@@ -52,11 +54,6 @@ void ProductionExecutor::stop() noexcept {
 
 Time ProductionExecutor::now() const noexcept { return Time::from_nanos(steady_ns() - started_ns_); }
 
-std::uint32_t ProductionExecutor::current_worker() const noexcept {
-  Worker* worker = worker_of_thread;
-  return worker != nullptr && &worker->executor_ == this ? worker->index_ : no_worker;
-}
-
 void ProductionExecutor::wake_one() noexcept {
   if (auto worker = idle_.claim_one()) workers_[*worker]->unpark();
 }
@@ -101,6 +98,11 @@ void ProductionExecutor::schedule(TaskRecord& task, Lane lane, Origin origin) no
     worker->push_own(worker->ready_, *displaced, injected_);
   }
   wake_one();
+}
+
+bool ProductionExecutor::step_now(TaskRecord& task) noexcept {
+  Worker* worker = worker_of_thread;
+  return worker != nullptr && worker->step_now(task);
 }
 
 void ProductionExecutor::arm(TimerEntry& entry) noexcept {
@@ -156,6 +158,7 @@ void Worker::join() {
 
 void Worker::run() {
   worker_of_thread = this;
+  thread_context = {nullptr, &executor_, index_};
   metrics_ = executor_.kernel_->metrics();
   const std::string name = (executor_.config_.name.substr(0, 10) + "-w" + std::to_string(index_)).substr(0, 15);
   pthread_setname_np(pthread_self(), name.c_str());
@@ -184,6 +187,7 @@ void Worker::run() {
   flush_polls();
   tell_ticks();
   worker_of_thread = nullptr;
+  thread_context = {};
 }
 
 void Worker::observed_step(TaskRecord& task) {
@@ -239,6 +243,19 @@ TaskRecord* Worker::next_in_slot(std::uint64_t tick) {
     count_preferred(counters_.lifo);
   }
   return task;
+}
+
+bool Worker::step_now(TaskRecord& task) noexcept {
+  if (lifo_.load(std::memory_order_relaxed) != &task || nested_ == ProductionExecutor::nested_max ||
+      metrics_ != nullptr)
+    return false;
+  const std::uint64_t tick = counters_.dispatched.load(std::memory_order_relaxed);
+  if (next_in_slot(tick) != &task) return false;  // by now a thief may have it
+  counters_.dispatched.store(tick + 1, std::memory_order_relaxed);
+  ++nested_;
+  executor_.kernel_->run_step(task);
+  --nested_;
+  return true;
 }
 
 /// A timed or LIFO dispatch, and whether the ready queues had to wait for it.
@@ -420,7 +437,7 @@ void Worker::park() {
 }
 
 void Worker::fire_timers(Time now) {
-  executor_.coarse_now_.store(now.nanos(), std::memory_order_relaxed);
+  executor_.set_coarse_now(now);
   if (!has_timers_.load(std::memory_order_relaxed)) return;
   std::scoped_lock hold(timer_lock_);
   wheel_.advance(now, [](TimerEntry& entry) { entry.fire(entry); });

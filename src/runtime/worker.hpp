@@ -10,7 +10,9 @@
 //     deadline. Whoever makes work visible to all claims one parked worker, unless one is searching (exec/idle_set.hpp).
 //  4. The LIFO slot announces itself to nobody: its owner takes it next. An owner that stays in one step for long is found by
 //     parked workers, who look up every `watch_interval` while another works, and take the slot and the due timers over.
-//  5. Timers: a wheel a worker, under its own lock. Foreign threads use worker 0's. An arm that comes before the deadline its
+//  5. A join of the task in the slot steps it at once, within the joiner's step, when it is the next to be dispatched by 2: the
+//     joiner need not sleep if that step ends it. Nested a few deep at most; each costs the joiner one of its step's awaits (H4).
+//  6. Timers: a wheel a worker, under its own lock. Foreign threads use worker 0's. An arm that comes before the deadline its
 //     worker sleeps until wakes it.
 #include <atomic>
 #include <cstdint>
@@ -73,6 +75,7 @@ class Worker {
   static void count(std::atomic<std::uint64_t>& counter) {
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
+  bool step_now(TaskRecord& task) noexcept;
 
   ProductionExecutor& executor_;
   const std::uint32_t index_;
@@ -88,6 +91,7 @@ class Worker {
   std::atomic<bool> has_timers_{false};
   bool searching_ = false;
   bool local_turn_ = false;
+  std::uint32_t nested_ = 0;
   std::uint32_t cancel_streak_ = 0, preferred_streak_ = 0;
   std::uint32_t victim_ = 0;
   std::vector<std::uint64_t> watched_;  // others' dispatch counts at the last look
@@ -116,16 +120,13 @@ class ProductionExecutor final : public Executor {
   void stop() noexcept;
 
   void schedule(TaskRecord& task, Lane lane, Origin origin) noexcept override;
+  bool step_now(TaskRecord& task) noexcept override;
   void arm(TimerEntry& entry) noexcept override;
   bool disarm(TimerEntry& entry) noexcept override;
   void post(WorkItem& item) noexcept override;
   bool submit_blocking(BlockingJob& job) noexcept override { return pool_.submit(&job); }
   bool withdraw_blocking(BlockingJob& job) noexcept override { return pool_.try_remove(&job); }
-  std::uint32_t current_worker() const noexcept override;
   Time now() const noexcept override;
-  Time coarse_now() const noexcept override {
-    return Time::from_nanos(coarse_now_.load(std::memory_order_relaxed));
-  }
 
   const Config& config() const { return config_; }
   const BlockingPool& pool() const { return pool_; }
@@ -135,8 +136,12 @@ class ProductionExecutor final : public Executor {
  private:
   friend Worker;
   struct KeyOf {
-    TimedKey operator()(const TaskRecord& task) const { return {task.deadline.nanos(), task.logical.value}; }
+    TimedKey operator()(const TaskRecord& task) const {
+      return {task.region->timed_until.nanos(), task.logical().value};
+    }
   };
+  /// Steps within steps (step_now): what the stack must hold.
+  static constexpr std::uint32_t nested_max = 8;
   static constexpr std::uint32_t injector_interval = 61, clock_interval = 16, batch_max = 64;
   static constexpr std::int64_t watch_interval_ns = 5'000'000;
   static constexpr std::uint64_t tick_interval = 1024;
@@ -150,7 +155,6 @@ class ProductionExecutor final : public Executor {
   Config config_;
   Kernel* kernel_ = nullptr;
   const std::int64_t started_ns_;
-  std::atomic<std::int64_t> coarse_now_{0};
   std::atomic<bool> stopping_{false};
   std::vector<std::unique_ptr<Worker>> workers_;
   IdleSet<> idle_;

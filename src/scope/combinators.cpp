@@ -14,7 +14,7 @@ void wake_time_fired(TimerEntry& entry) noexcept {
 
 LeafNext finish_any(TaskRecord& task, void* data, TaskWord before) noexcept {
   auto& wait = *static_cast<WaitAnyAwaiter*>(data);
-  if (wait.timed) task.kernel->executor().disarm(task.timer);
+  if (wait.timed) task.kernel().executor().disarm(task.timer);
   for (TaskRecord* branch : wait.what.tasks) {
     branch->word.apply([](TaskWord w) { return task_word::retract_joiner(w); });
   }
@@ -40,7 +40,7 @@ bool WaitAnyAwaiter::any_done() const noexcept {
 
 bool WaitAnyAwaiter::start(TaskRecord& task) noexcept {
   if (any_done()) return false;
-  if (what.until && *what.until <= task.kernel->executor().now() && !task.word.load().must_observe()) {
+  if (what.until && *what.until <= task.kernel().executor().now() && !task.word.load().must_observe()) {
     end = WaitEnd::TimeReached;
     return false;
   }
@@ -54,7 +54,7 @@ bool WaitAnyAwaiter::start(TaskRecord& task) noexcept {
     timed = true;
     task.timer.deadline = *what.until;
     task.timer.fire = wake_time_fired;
-    task.kernel->executor().arm(task.timer);
+    task.kernel().executor().arm(task.timer);
   }
   for (TaskRecord* branch : what.tasks) {
     branch->joiner.store(waiter.packed, std::memory_order_release);
@@ -112,7 +112,7 @@ Task<std::expected<void, std::size_t>> wait_all_ok(TaskSpan tasks) {
 
 CancelReason calling_reason() {
   TaskRecord& task = *current_task();
-  std::optional<CancelReason> reason = task.kernel->reason_of(task);
+  std::optional<CancelReason> reason = task.kernel().reason_of(task);
   return reason ? *reason : CancelReason::user("cancelled");
 }
 

@@ -38,7 +38,8 @@ TaskRecord& own(CxCore cx, const char* what) {
 
 template <class T>
 std::shared_ptr<T> capability(CxCore cx, const char* what, std::shared_ptr<T> Capabilities::*member) {
-  CapabilityBlock* block = readable(cx, what).capabilities;
+  TaskRecord& task = readable(cx, what);
+  CapabilityBlock* block = task.kernel().capabilities_of(task);
   return block == nullptr ? nullptr : block->set.*member;
 }
 
@@ -49,10 +50,10 @@ void sleep_fired(TimerEntry& entry) noexcept {
 
 /// `data`: where an observed sleep shows how it ended; nullptr when nobody looks.
 LeafNext finish_sleep(TaskRecord& task, void* data, TaskWord before) noexcept {
-  task.kernel->executor().disarm(task.timer);
+  task.kernel().executor().disarm(task.timer);
   if (!before.has(TaskWord::by_request_bit)) return LeafNext::Resume;
   if (data == nullptr) return LeafNext::EndCancelled;
-  *static_cast<std::optional<Outcome<>>*>(data) = Outcome<>::cancelled(*task.kernel->reason_of(task));
+  *static_cast<std::optional<Outcome<>>*>(data) = Outcome<>::cancelled(task.kernel().reason_seen_by(task));
   return LeafNext::Resume;
 }
 
@@ -81,41 +82,41 @@ std::optional<Error> own_context_error(CxCore cx, const char* what) {
 RegionId cx_region_id(CxCore cx) { return readable(cx, "region_id").region->id(); }
 std::string cx_path(CxCore cx) { return readable(cx, "path").path.to_string(); }
 Budget cx_budget(CxCore cx) { return readable(cx, "budget").region->budget; }
-Time cx_now(CxCore cx) { return readable(cx, "now").kernel->executor().now(); }
+Time cx_now(CxCore cx) { return readable(cx, "now").kernel().executor().now(); }
 
 std::optional<Duration> cx_remaining(CxCore cx) {
   TaskRecord& task = readable(cx, "remaining");
   if (!task.region->budget.deadline) return std::nullopt;
-  Duration left = *task.region->budget.deadline - task.kernel->executor().now();
+  Duration left = *task.region->budget.deadline - task.kernel().executor().now();
   return left < Duration::zero() ? Duration::zero() : left;
 }
 
 bool cx_charge(CxCore cx, std::uint64_t cost) {
   TaskRecord& task = own(cx, "charge");
-  return task.region->quota == nullptr || task.kernel->charge(*task.region, cost);
+  return task.region->quota == nullptr || task.kernel().charge(*task.region, cost);
 }
 
 std::optional<CancelReason> cx_cancel_reason(CxCore cx) {
   TaskRecord& task = readable(cx, "cancel_reason");
   if (!task.word.load().requested()) return std::nullopt;
-  return task.kernel->reason_of(task);
+  return task.kernel().reason_of(task);
 }
 
 Outcome<> cx_checkpoint(CxCore cx) {
   if (std::optional<Error> error = own_context_error(cx, "checkpoint"))
     return Outcome<>::err(std::move(*error));
   TaskRecord& task = *cx.task;
-  task.kernel->note_checkpoint(task);
+  task.kernel().note_checkpoint(task);
   if (!task.word.load().must_observe()) return Outcome<>::ok();
   task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });
-  return Outcome<>::cancelled(*task.kernel->reason_of(task));
+  return Outcome<>::cancelled(task.kernel().reason_seen_by(task));
 }
 
-bool cx_is_shutting_down(CxCore cx) { return !readable(cx, "is_shutting_down").kernel->accepting(); }
+bool cx_is_shutting_down(CxCore cx) { return !readable(cx, "is_shutting_down").kernel().accepting(); }
 
 std::uint64_t cx_random(CxCore cx) {
   TaskRecord& task = own(cx, "random_u64");
-  return mix(mix(task.kernel->config().seed ^ mix(task.logical.value)) + task.draws++);
+  return mix(mix(task.kernel().config().seed ^ mix(task.logical().value)) + task.draws++);
 }
 
 // Lemire, "Fast Random Integer Generation in an Interval" (TOMACS 2019): multiply and reject.
@@ -131,7 +132,7 @@ std::uint64_t cx_random_index(CxCore cx, std::uint64_t n) {
 
 void cx_trace(CxCore cx, std::string_view name, std::string_view value) {
   TaskRecord& task = readable(cx, "trace");
-  LogSink* sink = task.kernel->config().log.get();
+  LogSink* sink = task.kernel().config().log.get();
   if (sink == nullptr) return;
   const std::string path = task.path.to_string();
   if (value.empty()) {
@@ -158,7 +159,8 @@ std::shared_ptr<LogicalClock> cx_logical_clock(CxCore cx) {
   return capability(cx, "logical_clock", &Capabilities::logical_clock);
 }
 bool cx_has_timer(CxCore cx) {
-  CapabilityBlock* block = readable(cx, "has_timer").capabilities;
+  TaskRecord& task = readable(cx, "has_timer");
+  CapabilityBlock* block = task.kernel().capabilities_of(task);
   return block != nullptr && block->set.timer;
 }
 
@@ -180,7 +182,7 @@ bool SleepAwaiter::start(PromiseBase& self, std::optional<Outcome<>>* observed) 
   if (!begin_wait(task, sleep_wait, observed)) {
     if (observed != nullptr && !task.word.load().escalated()) {
       task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });
-      *observed = Outcome<>::cancelled(*task.kernel->reason_of(task));
+      *observed = Outcome<>::cancelled(task.kernel().reason_seen_by(task));
       return false;
     }
     refuse(task);
@@ -188,7 +190,7 @@ bool SleepAwaiter::start(PromiseBase& self, std::optional<Outcome<>>* observed) 
   }
   task.timer.deadline = sleep_->until_;
   task.timer.fire = sleep_fired;
-  task.kernel->executor().arm(task.timer);
+  task.kernel().executor().arm(task.timer);
   return true;
 }
 
@@ -196,7 +198,7 @@ void YieldAwaiter::start(PromiseBase& self) noexcept {
   TaskRecord& task = *self.task;
   std::optional<Error> misuse = cx.task == &task && cx.alive() ? std::nullopt : own_context_error(cx, "yield");
   if (misuse) return end_with_error(self, std::move(*misuse));
-  task.kernel->note_checkpoint(task);
+  task.kernel().note_checkpoint(task);
   if (task.word.load().must_observe()) return refuse(task);
   signal(task, Signal::Yield);
 }
@@ -210,9 +212,9 @@ MaskGuard::MaskGuard(detail::CxCore cx) : task_(&detail::own(cx, "mask")) {
                                                        " is at the bound")
                          .with_context("task", to_string(task_->id())));
   }
-  task_->kernel->enter_mask(*task_);
+  task_->kernel().enter_mask(*task_);
 }
 
-MaskGuard::~MaskGuard() { task_->kernel->leave_mask(*task_); }
+MaskGuard::~MaskGuard() { task_->kernel().leave_mask(*task_); }
 
 }  // namespace quiesce

@@ -10,12 +10,13 @@ LeafNext finish_join(TaskRecord& joiner, void* data, TaskWord before) noexcept {
   if (before.has(TaskWord::by_request_bit)) {
     wait.target->word.apply([](TaskWord w) { return task_word::retract_joiner(w); });
     if (!wait.observed) return LeafNext::EndCancelled;
-    wait.refused = Outcome<>::cancelled(*joiner.kernel->reason_of(joiner));
+    wait.refused = Outcome<>::cancelled(joiner.kernel().reason_seen_by(joiner));
   }
   return wait.settle(wait, joiner) ? LeafNext::Ended : LeafNext::Resume;
 }
 
-constexpr LeafOps join_wait{finish_join, "join", true};
+constexpr LeafOps join_wait{finish_join, "join", true,
+                            [](void* data) noexcept -> const TaskRecord* { return static_cast<JoinWait*>(data)->target; }};
 
 /// Does another task wait in a join of this one? Only one joiner can be told of its end.
 bool has_other_joiner(const TaskRecord& target) noexcept {
@@ -31,7 +32,7 @@ bool has_other_joiner(const TaskRecord& target) noexcept {
 
 // A joiner is a value in the joined task's record, announced by its word. Store, then announce: the announcement releases the
 // value to the completion, which reads it after its own transition of the same word; when the task is done already the
-// announcement fails and nothing sleeps.
+// announcement fails and nothing sleeps. The value names the wait that begins with the park.
 bool JoinWait::start(PromiseBase& self) noexcept {
   TaskRecord& task = *self.task;
   std::optional<Error> misuse;
@@ -56,19 +57,11 @@ bool JoinWait::start(PromiseBase& self) noexcept {
     return answer_now();
   }
   if (target->word.load().done()) return answer_now();
-  if (!begin_wait(task, join_wait, this)) {
-    if (!observed || task.word.load().escalated()) {
-      refuse(task);
-      return true;
-    }
-    task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });
-    refused = Outcome<>::cancelled(*task.kernel->reason_of(task));
-    return answer_now();
-  }
-  target->joiner.store(waiter_of(task).packed, std::memory_order_release);
-  if (target->word.apply([](TaskWord w) { return task_word::announce_joiner(w); })) return true;
-  abandon_wait(task);
-  return answer_now();
+  if (task.kernel().executor().step_now(*target) && target->word.load().done()) return answer_now();
+  target->joiner.store(next_waiter_of(task).packed, std::memory_order_release);
+  if (!target->word.apply([](TaskWord w) { return task_word::announce_joiner(w); })) return answer_now();
+  begin_park(task, join_wait, this);
+  return true;
 }
 
 bool JoinWait::take() noexcept {
@@ -77,13 +70,13 @@ bool JoinWait::take() noexcept {
   // Only failures have another taker, the region's sweep; of a Done task nothing else writes the word.
   if (kind == OutcomeKind::Ok || kind == OutcomeKind::Panicked) return target->word.apply_alone(take).made;
   if (!target->word.apply(take)) return false;
-  target->kernel->unlink_failed(*target);
+  Kernel::unlink_failed(*target);
   return true;
 }
 
 void release_handle(TaskRecord& task) noexcept { Kernel::drop_handle(task); }
 void request_task(TaskRecord& task, const CancelReason& reason) noexcept {
-  if (!task.word.load().done()) task.kernel->cancel_task(task, reason);
+  if (!task.word.load().done()) task.kernel().cancel_task(task, reason);
 }
 
 Error taken_before(TaskRecord& task) {

@@ -70,7 +70,7 @@ std::expected<Obligation, RegionError> Obligation::reserve_in(const std::optiona
   if (!region.alive())
     return std::unexpected(
         RegionError(ErrorCode::RegionNotFound, region.record != nullptr ? region.id() : RegionId{}));
-  if (region.record->kernel != cx.task->kernel)
+  if (region.record->kernel != &cx.task->kernel())
     return std::unexpected(RegionError(ErrorCode::WrongRuntime, region.id()));
   auto id = reserve_obligation(region, {kind, cx.task, where});
   if (!id) return std::unexpected(std::move(id).error());

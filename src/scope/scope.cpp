@@ -37,7 +37,7 @@ std::expected<TaskRecord*, SpawnError> begin_spawn(ScopeCore scope, CxCore cx, T
   TaskRecord& parent = readable(cx, "spawn");
   RegionRef region = ref_of(scope);
   if (!region.alive()) return std::unexpected(SpawnError(SpawnErrorKind::RegionNotFound, region.id()));
-  Kernel& kernel = *parent.kernel;
+  Kernel& kernel = parent.kernel();
   if (region.record->kernel != &kernel)
     return std::unexpected(SpawnError(SpawnErrorKind::WrongRuntime, region.id()));
   if (tier == TaskTier::Local && kernel.executor().current_worker() == Executor::no_worker) {
@@ -47,20 +47,22 @@ std::expected<TaskRecord*, SpawnError> begin_spawn(ScopeCore scope, CxCore cx, T
                             .parent = &parent,
                             .tier = tier,
                             .policy = policy,
-                            .capabilities = parent.capabilities,
+                            .capabilities = kernel.capabilities_of(parent),
                             .has_handle = has_handle});
 }
 
-void publish_spawn(TaskRecord& task) noexcept { task.kernel->publish(task); }
-void abandon_spawn(TaskRecord& task) noexcept { task.kernel->abandon_task(task); }
+void publish_spawn(TaskRecord& task) noexcept { task.kernel().publish(task); }
+void abandon_spawn(TaskRecord& task) noexcept { task.kernel().abandon_task(task); }
 
 void publish_blocking(TaskRecord& task, BlockingJob& job) noexcept {
-  Kernel& kernel = *task.kernel;
+  Kernel& kernel = task.kernel();
   task.references.fetch_add(1, std::memory_order_relaxed);  // it may have ended before the job is handed over
-  task.wait_data = &job;
+  {
+    std::scoped_lock hold(task.shard().lock);
+    task.wait_data = &job;
+  }
   kernel.publish(task);
   if (!kernel.executor().submit_blocking(job)) {
-    task.word.apply([](TaskWord w) { return task_word::start_step(w); });
     task.word.apply([](TaskWord w) { return task_word::finalize(w); });
     Kernel::forget_job(task);
     job.discard(&job);
@@ -73,8 +75,8 @@ void publish_blocking(TaskRecord& task, BlockingJob& job) noexcept {
 
 void BlockingCallBase::run_call(BlockingCallBase& call) noexcept {
   TaskRecord& task = call.task;
-  Kernel& kernel = *task.kernel;
-  TaskWord before = task.word.apply([](TaskWord w) { return task_word::start_step(w); }).before;
+  Kernel& kernel = task.kernel();
+  const TaskWord before = task.word.load();
   task.steps.store(1, std::memory_order_relaxed);
   set_current_task(&task);
   std::optional<SkipReason> skip = kernel.isolator().should_skip(task.region->id());
@@ -186,7 +188,7 @@ std::expected<OpenedRegion, Error> open_task_region(std::optional<ScopeCore> sco
       return std::unexpected(std::move(*misuse));
   }
   TaskRecord& opener = *cx.task;
-  Kernel& kernel = *opener.kernel;
+  Kernel& kernel = opener.kernel();
   RegionRef parent{opener.region, opener.region->word.load().generation()};
   auto opened = kernel.open_region({.parent = parent,
                                     .opener = &opener,
@@ -202,12 +204,12 @@ std::expected<OpenedRegion, Error> open_task_region(std::optional<ScopeCore> sco
                                  .tier = opener.tier == TaskTier::Local ? TaskTier::Local : TaskTier::Task,
                                  .role = TaskRole::Body,
                                  .policy = policy,
-                                 .capabilities = opener.capabilities});
+                                 .capabilities = kernel.capabilities_of(opener)});
   return OpenedRegion{{opened->record, opened->generation}, *body};
 }
 
 void abandon_body(OpenedRegion& opened) noexcept {
-  opened.body->kernel->abandon_task(*opened.body);
+  opened.body->kernel().abandon_task(*opened.body);
   opened.body = nullptr;
 }
 
@@ -219,7 +221,7 @@ void RegionAwaiter::start(TaskRecord& task) noexcept {
   const bool armed = begin_wait(task, region_wait, this, true);
   QUIESCE_ASSERT(armed, "a stubborn wait of a running task is never refused");
   result.waiter = waiter_of(task);
-  Kernel& kernel = *task.kernel;
+  Kernel& kernel = task.kernel();
   if (opened.body != nullptr) {
     kernel.publish(*opened.body);
     return;
@@ -231,8 +233,7 @@ void RegionAwaiter::start(TaskRecord& task) noexcept {
     std::scoped_lock hold(region.lock);
     region.body_ended = true;
   }
-  region.body_live.store(false);
-  kernel.release_live(region);
+  kernel.release_body(region);
 }
 
 void release_body(TaskRecord& body) noexcept {

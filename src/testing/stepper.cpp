@@ -15,6 +15,7 @@
 
 #include "quiesce/detail/assert.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
+#include "quiesce/detail/kernel/thread_context.hpp"
 #include "quiesce/detail/kernel/wait.hpp"
 #include "quiesce/detail/scope/blocking_call.hpp"
 
@@ -51,7 +52,7 @@ struct TimerKey {
 
 struct EarlierDeadline {
   bool operator()(const TaskRecord* a, const TaskRecord* b) const {
-    return std::pair(a->deadline, a->logical) < std::pair(b->deadline, b->logical);
+    return std::pair(a->region->timed_until, a->logical()) < std::pair(b->region->timed_until, b->logical());
   }
 };
 
@@ -64,10 +65,9 @@ struct Driver {
 
 std::uint32_t limit_or_none(const std::optional<std::uint32_t>& limit) { return limit.value_or(~0u); }
 
-/// A driver's word between two runs is Running: the code outside any step is what runs.
+/// The code outside any step is what runs in a driver's name between two runs.
 void begin_driver_life(TaskRecord& task) {
   TaskExtra* rare = task.extra.load();
-  task.word.apply([](TaskWord w) { return task_word::start_step(w); });
   if (rare != nullptr && rare->mask_depth > 0) task.word.apply([](TaskWord w) { return task_word::mask(w); });
 }
 
@@ -92,7 +92,6 @@ struct Stepper::Impl final : Executor {
   Kernel* kernel = nullptr;
   Time clock;
   bool stepping = false;
-  bool on_worker = false;
   // What is runnable.
   std::deque<WorkItem*> posts;
   std::deque<TaskRecord*> cancel_lane;
@@ -153,9 +152,11 @@ struct Stepper::Impl final : Executor {
   bool withdraw_blocking(BlockingJob& job) noexcept override {
     return std::erase_if(ready_lane, [&](const Ready& entry) { return entry.job == &job; }) > 0;
   }
-  std::uint32_t current_worker() const noexcept override { return on_worker ? 0 : no_worker; }
   Time now() const noexcept override { return clock; }
-  Time coarse_now() const noexcept override { return clock; }
+  void set_clock(Time time) {
+    clock = time;
+    set_coarse_now(time);
+  }
 
   // ---- records by id ----
   void remember(const TaskRecord& task) {
@@ -169,7 +170,7 @@ struct Stepper::Impl final : Executor {
   TaskRecord* find(TaskId id) const {
     TaskRecord* task = TaskSlab::find(id.index);
     bool ours =
-        task != nullptr && id.is_valid() && task->generation.load() == id.generation && task->kernel == kernel;
+        task != nullptr && id.is_valid() && task->generation.load() == id.generation && known.contains(id);
     return ours && task->role != TaskRole::Driver ? task : nullptr;
   }
   RegionRef find(RegionId id) const {
@@ -230,9 +231,11 @@ struct Stepper::Impl final : Executor {
 
   StepResult step_task(TaskRecord& task) {
     const bool driver = task.role == TaskRole::Driver;
-    stepping = on_worker = true;
+    stepping = true;
+    const ThreadContext outer = std::exchange(thread_context, {thread_context.running, this, 0});
     StepEnd end = kernel->run_step(task);
-    stepping = on_worker = false;
+    thread_context = outer;
+    stepping = false;
     if (driver && end == StepEnd::Done) forget_stuck(task);
     settle();
     return end == StepEnd::Done ? StepResult::done : StepResult::pending;
@@ -273,7 +276,7 @@ struct Stepper::Impl final : Executor {
   /// Moves the clock to the next timer; false when there is none.
   bool pass_time() {
     if (timers.empty()) return false;
-    clock = std::max(clock, timers.begin()->deadline);
+    set_clock(std::max(clock, timers.begin()->deadline));
     settle();
     return true;
   }
@@ -342,7 +345,6 @@ struct Stepper::Impl final : Executor {
     TaskRecord& record = *driver.record;
     if (driver.busy) throw std::logic_error("Stepper::run: this driver still waits in a run that was given up");
     detail_install(record, std::move(observer));
-    record.word.apply([](TaskWord w) { return task_word::yield(w); });
     ready_lane.push_back({&record, nullptr});
     for (std::size_t steps = 0; !record.word.load().done();) {
       if (!idle()) {
@@ -518,7 +520,7 @@ void Stepper::advance(Duration duration) {
   if (duration < Duration::zero()) throw std::logic_error("Stepper::advance: the clock does not go back");
   const Time target = impl_->clock + duration;
   while (!impl_->timers.empty() && impl_->timers.begin()->deadline <= target) impl_->pass_time();
-  impl_->clock = target;
+  impl_->set_clock(target);
 }
 
 std::optional<TaskView> Stepper::task(TaskId id) const {
@@ -529,7 +531,7 @@ std::optional<TaskView> Stepper::task(TaskId id) const {
   TaskView view;
   view.id = id;
   view.owner = known->second.owner;
-  view.phase = word.phase();
+  view.phase = task->phase();
   view.created_at = task->created_at;
   view.cancel_requested = word.requested();
   if (word.requested() && task->region->is(view.owner.generation))
@@ -554,7 +556,7 @@ std::optional<RegionView> Stepper::region(RegionId id) const {
   view.path = region.path.to_string();
   for (RegionShard& shard : region.shards) {
     std::scoped_lock hold(shard.lock);
-    for (TaskRecord* task = shard.members; task != nullptr; task = task->member_next)
+    for (TaskRecord* task = first_member(shard.members); task != nullptr; task = next_member(*task))
       view.tasks.push_back(task->id());
   }
   std::sort(view.tasks.begin(), view.tasks.end(),
@@ -575,7 +577,7 @@ std::vector<TaskId> Stepper::live_tasks() const {
   std::vector<std::pair<std::uint64_t, TaskId>> ordered;
   for (const auto& [id, known] : impl_->known) {
     TaskRecord* task = impl_->find(id);
-    if (task != nullptr && task->linked && !task->word.load().done()) ordered.emplace_back(known.order, id);
+    if (task != nullptr && task->membership == Membership::Shard && !task->word.load().done()) ordered.emplace_back(known.order, id);
   }
   std::sort(ordered.begin(), ordered.end());
   std::vector<TaskId> tasks;

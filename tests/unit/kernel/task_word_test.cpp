@@ -26,7 +26,7 @@ struct Fields {
 
   friend bool operator==(const Fields&, const Fields&) = default;
 };
-enum : unsigned { Free, Idle, Queued, Running, Done };
+enum : unsigned { Free, Idle, Active, Done };
 enum : unsigned { PCreated, PRunning, PCancelRequested, PCancelling, PFinalizing, PCompleted };
 
 constexpr std::uint64_t epoch_end = std::uint64_t{1} << 40;
@@ -83,7 +83,8 @@ Fields clean(const Fields& f, unsigned run) {
   fresh.epoch = f.epoch;
   return fresh;
 }
-bool alive(const Fields& f) { return f.run == Idle || f.run == Queued || f.run == Running; }
+bool alive(const Fields& f) { return f.run == Idle || f.run == Active; }
+bool pending(const Fields& f) { return f.armed && !f.claimed; }
 
 std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs,
                         const std::vector<std::uint64_t>& mask_epochs) {
@@ -93,22 +94,14 @@ std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs,
                    [=](TaskWord w) { return task_word::birth(w, has_handle); },
                    [](const Fields& f) { return f.run == Free; },
                    [=](Fields& f) {
-                     f = clean(f, Queued);
+                     f = clean(f, Active);
                      f.dropped = !has_handle;
                    }});
   }
-  all.push_back({"start_step", task_word::start_step, [](const Fields& f) { return f.run == Queued; },
-                 [](Fields& f) {
-                   f.run = Running;
-                   if (f.phase == PCreated) f.phase = PRunning;
-                   end_wait(f);
-                 }});
-  all.push_back({"yield", task_word::yield, [](const Fields& f) { return f.run == Running && !f.armed; },
-                 [](Fields& f) { f.run = Queued; }});
   for (bool stubborn : {false, true}) {
     all.push_back({stubborn ? "prepare stubbornly" : "prepare",
                    [=](TaskWord w) { return task_word::prepare(w, stubborn); },
-                   [=](const Fields& f) { return f.run == Running && !f.armed && (stubborn || !observes(f)); },
+                   [=](const Fields& f) { return f.run == Active && !pending(f) && (stubborn || !observes(f)); },
                    [=](Fields& f) {
                      end_wait(f);
                      f.armed = true;
@@ -117,8 +110,16 @@ std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs,
                    }});
   }
   all.push_back({"commit", task_word::commit,
-                 [](const Fields& f) { return f.run == Running && f.armed && !f.claimed; },
+                 [](const Fields& f) { return f.run == Active && pending(f); },
                  [](Fields& f) { f.run = Idle; }});
+  all.push_back({"park", task_word::park,
+                 [](const Fields& f) { return f.run == Active && !pending(f) && !observes(f); },
+                 [](Fields& f) {
+                   end_wait(f);
+                   f.armed = true;
+                   f.epoch = (f.epoch + 1) % epoch_end;
+                   f.run = Idle;
+                 }});
   for (std::uint64_t epoch : epochs) {
     for (bool by_request : {false, true}) {
       all.push_back({"claim of " + std::to_string(epoch) + (by_request ? " by a request" : ""),
@@ -130,27 +131,25 @@ std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs,
                      [=](Fields& f) {
                        f.claimed = true;
                        f.by_request = f.by_request || by_request;
-                       if (f.run == Idle) f.run = Queued;
+                       if (f.run == Idle) f.run = Active;
                      }});
     }
   }
-  all.push_back({"disarm", task_word::disarm, [](const Fields& f) { return f.run == Running; }, end_wait});
+  all.push_back({"disarm", task_word::disarm, [](const Fields& f) { return f.run == Active; }, end_wait});
   all.push_back({"request", task_word::request, alive, [](Fields& f) {
                    f.requested = true;
-                   if (f.phase < PCancelRequested) f.phase = PCancelRequested;
+                   if (f.phase == PCreated) f.phase = PCancelRequested;
                  }});
   all.push_back({"acknowledge", task_word::acknowledge,
-                 [](const Fields& f) { return f.run == Running && f.phase == PCancelRequested && observes(f); },
+                 [](const Fields& f) { return f.run == Active && f.phase == PCancelRequested && observes(f); },
                  [](Fields& f) { f.phase = PCancelling; }});
   all.push_back({"mask", task_word::mask,
-                 [](const Fields& f) {
-                   return !f.masked && (f.run == Running || (f.run == Queued && f.phase == PCreated));
-                 },
+                 [](const Fields& f) { return !f.masked && f.run == Active; },
                  [](Fields& f) {
                    f.masked = true;
                    f.mask_epoch = (f.mask_epoch + 1) % 256;
                  }});
-  all.push_back({"unmask", task_word::unmask, [](const Fields& f) { return f.run == Running && f.masked; },
+  all.push_back({"unmask", task_word::unmask, [](const Fields& f) { return f.run == Active && f.masked; },
                  [](Fields& f) { f.masked = false; }});
   for (std::uint64_t mask_epoch : mask_epochs) {
     all.push_back({"expire_mask of " + std::to_string(mask_epoch),
@@ -161,17 +160,19 @@ std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs,
   all.push_back({"escalate", task_word::escalate, [](const Fields& f) { return alive(f) && !f.escalated; },
                  [](Fields& f) { f.escalated = true; }});
   all.push_back({"finalize", task_word::finalize,
-                 [](const Fields& f) { return f.run == Running && f.phase < PFinalizing; },
+                 [](const Fields& f) { return f.run == Active && f.phase < PFinalizing; },
                  [](Fields& f) {
                    f.phase = PFinalizing;
                    f.masked = false;
                    end_wait(f);
                  }});
   all.push_back({"complete", task_word::complete,
-                 [](const Fields& f) { return f.run == Running && f.phase == PFinalizing; },
+                 [](const Fields& f) { return f.run == Active && !pending(f); },
                  [](Fields& f) {
                    f.phase = PCompleted;
                    f.run = Done;
+                   f.masked = false;
+                   end_wait(f);
                  }});
   all.push_back({"announce_joiner", task_word::announce_joiner, alive, [](Fields& f) { f.joiner = true; }});
   all.push_back({"retract_joiner", task_word::retract_joiner, [](const Fields&) { return true; },
@@ -253,21 +254,20 @@ void check_edge(TaskWord before, TaskWord after, const std::string& name) {
   }
   if (a.run == Free && !new_life) { ASSERT_EQ(b.run, unsigned{Free}) << context(); }
   if (a.run == Idle && b.run != Idle) {
-    ASSERT_TRUE(b.run == Queued && b.claimed && !a.claimed) << "woken without a claim: " << context();
+    ASSERT_TRUE(b.run == Active && b.claimed && !a.claimed) << "woken without a claim: " << context();
   }
   if (b.run == Idle && a.run != Idle) {
-    ASSERT_TRUE(a.armed && !a.claimed) << "asleep with nobody to claim it: " << context();
+    ASSERT_TRUE(b.armed && !b.claimed) << "asleep with nobody to claim it: " << context();
   }
   // Armed only with a new epoch, claimed only while armed and once: together at most one claim an epoch.
-  if (!a.armed && b.armed) {
+  if (!pending(a) && pending(b)) {
     ASSERT_EQ(b.epoch, (a.epoch + 1) % epoch_end) << context();
-    ASSERT_FALSE(b.claimed) << context();
   } else {
     ASSERT_EQ(b.epoch, a.epoch) << context();
   }
-  if (!a.claimed && b.claimed) { ASSERT_TRUE(a.armed && b.armed) << context(); }
+  if (!a.claimed && b.claimed) { ASSERT_TRUE(pending(a) && b.armed) << context(); }
   if (a.claimed && !b.claimed) {
-    ASSERT_TRUE(!b.armed || b.epoch != a.epoch) << "the same epoch could be claimed again: " << context();
+    ASSERT_TRUE(!pending(b) || b.epoch != a.epoch) << "the same epoch could be claimed again: " << context();
   }
   if (b.mask_epoch != a.mask_epoch) {
     ASSERT_TRUE(!a.masked && b.masked && b.mask_epoch == (a.mask_epoch + 1) % 256) << context();
@@ -318,9 +318,8 @@ TEST(TaskWord, WhatCanBeReachedIsConsistent) {
     ASSERT_EQ(f.run == Done, f.phase == PCompleted) << show(w);
     ASSERT_TRUE(!f.taken || f.run == Done) << show(w);
     ASSERT_TRUE(f.run != Idle || (f.armed && !f.claimed)) << "sleeps and nobody can wake it: " << show(w);
-    ASSERT_TRUE(f.run != Queued || !f.armed || f.claimed)
-        << "queued from a wait that nobody claimed: " << show(w);
-    ASSERT_TRUE(f.run != Running || f.phase != PCreated) << show(w);
+    ASSERT_TRUE(f.phase != PRunning) << "which of the two is told by the steps: " << show(w);
+    ASSERT_TRUE(f.run != Done || !pending(f)) << show(w);
     ASSERT_TRUE(!f.requested || f.phase >= PCancelRequested) << show(w);
     ASSERT_TRUE(f.phase != PCancelRequested && f.phase != PCancelling ? true : f.requested) << show(w);
     if (f.run == Free) { ASSERT_EQ(f, clean(f, Free)) << "a free record remembers its last life: " << show(w); }
@@ -330,7 +329,6 @@ TEST(TaskWord, WhatCanBeReachedIsConsistent) {
 TEST(TaskWord, AStaleClaimNeverSucceedsInALaterWaitOrLife) {
   TaskWord w{};
   w = *task_word::birth(w, true);
-  w = *task_word::start_step(w);
   w = *task_word::prepare(w, false);
   const std::uint64_t first = w.epoch();
   w = *task_word::disarm(w);
@@ -342,10 +340,32 @@ TEST(TaskWord, AStaleClaimNeverSucceedsInALaterWaitOrLife) {
   w = *task_word::finalize(w);
   EXPECT_FALSE(task_word::claim(w, second, false)) << "the wait ended with the body";
   w = *task_word::release(*task_word::complete(w));
-  w = *task_word::prepare(*task_word::start_step(*task_word::birth(w, false)), true);
+  w = *task_word::prepare(*task_word::birth(w, false), true);
   EXPECT_FALSE(task_word::claim(w, first, false));
   EXPECT_FALSE(task_word::claim(w, second, false));
   EXPECT_TRUE(task_word::claim(w, w.epoch(), false));
+}
+
+TEST(TaskWord, AParkedWaitIsClaimedByWhoeverRegisteredItsEpochBefore) {
+  TaskWord w = *task_word::birth(TaskWord{}, true);
+  const std::uint64_t next = w.next_epoch().epoch();
+  EXPECT_FALSE(task_word::claim(w, next, false)) << "the task has not parked";
+  w = *task_word::park(w);
+  EXPECT_EQ(w.run(), RunState::Idle);
+  EXPECT_EQ(w.epoch(), next);
+  w = *task_word::claim(w, next, false);
+  EXPECT_EQ(w.run(), RunState::Active);
+  EXPECT_FALSE(task_word::claim(w, next, false));
+  EXPECT_EQ(task_word::park(w)->epoch(), next + 1) << "no step begins with a transition";
+  w = *task_word::request(w);
+  EXPECT_FALSE(task_word::park(w)) << "a request is to be seen first";
+}
+
+TEST(TaskWord, ThePhaseOfOneThatHasHadItsFirstStepIsRunning) {
+  TaskWord w = *task_word::birth(TaskWord{}, true);
+  EXPECT_EQ(phase_of(w, 0), TaskPhase::Created);
+  EXPECT_EQ(phase_of(w, 1), TaskPhase::Running);
+  EXPECT_EQ(phase_of(*task_word::request(w), 1), TaskPhase::CancelRequested);
 }
 
 TEST(TaskWord, TheCellMakesEachClaimOnceAmongThreads) {
@@ -366,16 +386,11 @@ TEST(TaskWord, TheCellMakesEachClaimOnceAmongThreads) {
     });
   }
   for (int round = 1; round <= rounds; ++round) {
-    cell.apply([](TaskWord w) { return task_word::start_step(w); });
     ASSERT_TRUE(cell.apply([](TaskWord w) { return task_word::prepare(w, false); }).made);
     turn.store(round);
     cell.apply([](TaskWord w) { return task_word::commit(w); });
     while (arrived.load() < round * threads) std::this_thread::yield();
     ASSERT_EQ(wins.load(), round);
-    if (cell.load().run() == RunState::Running) {  // claimed before it slept
-      cell.apply([](TaskWord w) { return task_word::disarm(w); });
-      cell.apply([](TaskWord w) { return task_word::yield(w); });
-    }
   }
   for (std::thread& thread : claimants) thread.join();
 }

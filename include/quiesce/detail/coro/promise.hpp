@@ -32,7 +32,7 @@ struct PromiseBase;
 [[noreturn]] void frame_miscompiled() noexcept;
 
 /// Type-erased doors into a promise.
-struct PromiseOps {
+struct PromiseOps : Steppable::Ops {
   void (*put_error)(PromiseBase&, Error&&);
   void (*put_cancelled)(PromiseBase&, CancelReason&&);
   void (*put_panic)(PromiseBase&, PanicPayload&&);
@@ -40,11 +40,10 @@ struct PromiseOps {
   OutcomeKind (*kind)(const PromiseBase&);
 };
 
-struct PromiseBase {
+struct PromiseBase : Steppable {
   /// Converts a child's failure into the parent's promise; false when the child is Ok and the parent goes on.
   using Deliver = bool (*)(PromiseBase& child, PromiseBase& parent);
 
-  const PromiseOps* ops;
   TaskRecord* task = nullptr;
   PromiseBase* parent = nullptr;
   Deliver deliver = nullptr;      // null: the parent observes
@@ -53,7 +52,7 @@ struct PromiseBase {
   bool filled = false;            // there is an outcome in the promise's storage
   bool destroying = false;
 
-  explicit PromiseBase(const PromiseOps* operations) : ops(operations) {
+  explicit PromiseBase(const PromiseOps* operations) : Steppable{operations} {
 #if defined(__GNUC__) && !defined(__clang__)
     if (reinterpret_cast<std::uintptr_t>(this) % 16 != 0) [[unlikely]]
       frame_miscompiled();
@@ -62,6 +61,7 @@ struct PromiseBase {
   PromiseBase(const PromiseBase&) = delete;
   PromiseBase& operator=(const PromiseBase&) = delete;
 
+  const PromiseOps* ops() const { return static_cast<const PromiseOps*>(step_ops); }
   /// Valid since every promise starts with its PromiseBase and is aligned to 16 at most.
   std::coroutine_handle<PromiseBase> handle() {
     return std::coroutine_handle<PromiseBase>::from_promise(*this);
@@ -75,9 +75,9 @@ struct PromiseBase {
 };
 
 /// What a suspension asks of the loop.
-enum class Signal : std::uint8_t { None, AwaitChild, Ended, Wait, Refused, Yield };
+enum class Signal : std::uint8_t { None, AwaitChild, Ended, Wait, Park, Refused, Yield };
 
-void signal(TaskRecord& task, Signal what) noexcept;
+inline void signal(TaskRecord& task, Signal what) noexcept { task.signal = static_cast<std::uint8_t>(what) & 0x7f; }
 /// The leaf awaits a child that is to be resumed next. It is taken from `owner`, and put back there for the awaiter when it has
 /// ended and the parent is to go on.
 void await_child(PromiseBase& parent, PromiseBase*& owner, PromiseBase::Deliver deliver) noexcept;
@@ -91,6 +91,9 @@ void end_with_error(PromiseBase& leaf, Error error) noexcept;
 /// Arms the leaf wait. False: a request must be observed first; the caller then either refuses (`refuse`, which ends the
 /// coroutine Cancelled) or, if it observes, goes on.
 bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn = false) noexcept;
+/// The same in one transition, for a wait that a look at one task can end (`ops.looks_at`). The waiter has been registered with
+/// `next_waiter_of`; the step loop parks the task.
+void begin_park(TaskRecord& task, const LeafOps& ops, void* data) noexcept;
 /// The wait turned out to be over already: nothing sleeps.
 void abandon_wait(TaskRecord& task) noexcept;
 /// H4: an operation that is ready at once asks before it goes on. True: the step has had its awaits; the coroutine stays
@@ -103,10 +106,13 @@ inline void refuse(TaskRecord& task) noexcept { signal(task, Signal::Refused); }
 /// The current wait, for whoever is to claim it.
 inline Waiter waiter_of(TaskRecord& task) noexcept { return Waiter::of(task.index, task.word.load().epoch()); }
 
+/// The wait that the task has not begun yet: only its stepper moves the epoch.
+inline Waiter next_waiter_of(TaskRecord& task) noexcept { return Waiter::of(task.index, task.word.load().next_epoch().epoch()); }
+
 /// Steps a coroutine task.
 StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept;
-/// Steps a task whose function gave an empty Task: it ends with Err(EmptyTask).
-StepEnd empty_step(TaskRecord& task, TaskWord before) noexcept;
+/// A task whose function gave an empty Task: it ends with Err(EmptyTask).
+extern Steppable empty_body;
 
 /// Destroys one frame; what a destructor threw, if one did.
 void destroy_frame(PromiseBase& frame) noexcept;

@@ -1,5 +1,6 @@
 #pragma once
 // What the kernel asks of a runtime. Production, the Stepper and the lab implement it; nothing else differs between them.
+#include <atomic>
 #include <cstdint>
 
 #include "quiesce/detail/kernel/blocking_job.hpp"
@@ -14,14 +15,18 @@ struct TaskRecord;
 /// The three lanes of rule H1, in the order in which they are looked at.
 enum class Lane : std::uint8_t { Cancel, Timed, Ready };
 
-/// Where a runnable task comes from: a hint for locality, never for correctness.
-enum class Origin : std::uint8_t { Spawn, Wake, Yield };
+/// Where a runnable task comes from: a hint for locality, never for correctness. Handoff is a wake by a task that has just ended,
+/// as the last thing that its step does.
+enum class Origin : std::uint8_t { Spawn, Wake, Handoff, Yield };
 
 class Executor {
  public:
   virtual ~Executor() = default;
   /// The task has just become Queued; it must be stepped once. Any thread. Local tasks go to their own worker.
   virtual void schedule(TaskRecord& task, Lane lane, Origin origin) noexcept = 0;
+  /// The running task is about to wait for this one. True: it was the next to be stepped here anyway, and has been, within
+  /// the caller's step.
+  virtual bool step_now(TaskRecord&) noexcept { return false; }
   /// `entry.deadline` and `entry.fire` are set. Any thread; the entry must not be armed.
   virtual void arm(TimerEntry& entry) noexcept = 0;
   /// After it returns the entry is neither armed nor firing. True when it had not fired. Any thread.
@@ -32,13 +37,19 @@ class Executor {
   virtual bool submit_blocking(BlockingJob& job) noexcept = 0;
   /// True: the job will never run.
   virtual bool withdraw_blocking(BlockingJob& job) noexcept = 0;
-  /// The worker that runs on this thread, or `no_worker`.
-  virtual std::uint32_t current_worker() const noexcept = 0;
   virtual Time now() const noexcept = 0;
+  /// The worker that runs on this thread, or `no_worker`.
+  std::uint32_t current_worker() const noexcept;
   /// A cheaper `now()` that may lag by a few steps; for statistics.
-  virtual Time coarse_now() const noexcept = 0;
+  Time coarse_now() const noexcept { return Time::from_nanos(coarse_now_.load(std::memory_order_relaxed)); }
 
   static constexpr std::uint32_t no_worker = ~std::uint32_t{0};
+
+ protected:
+  void set_coarse_now(Time now) noexcept { coarse_now_.store(now.nanos(), std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::int64_t> coarse_now_{0};
 };
 
 }  // namespace quiesce::detail

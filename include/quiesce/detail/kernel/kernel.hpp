@@ -60,9 +60,8 @@ struct Birth {
   TaskRecord* parent = nullptr;  // whose logical child it is; nullptr: the region's
   TaskTier tier = TaskTier::Task;
   TaskRole role = TaskRole::Child;
-  StepFn step = nullptr;
-  const PolicyOps* policy = nullptr;
-  CapabilityBlock* capabilities = nullptr;
+  const PolicyOps* policy = nullptr;          // nullptr: the region's
+  CapabilityBlock* capabilities = nullptr;  // nullptr: the kernel's
   bool has_handle = true;
 };
 
@@ -101,9 +100,13 @@ class Kernel {
   void count_leak() noexcept { leaked_.fetch_add(1, std::memory_order_relaxed); }
 
   // ---- tasks (src/kernel/task.cpp) ----
+  /// A record, counted in its region and linked there (a child), or held by the caller (every other role).
   std::expected<TaskRecord*, SpawnError> admit_task(const Birth& birth);
   /// Undoes admit_task before publish: no count, list or handle remembers it (S1).
   void abandon_task(TaskRecord& task) noexcept;
+  const PolicyOps* policy_of(const TaskRecord& task) const noexcept;
+  /// Of any task whose record is held; the kernel's own unless its context was given others.
+  CapabilityBlock* capabilities_of(const TaskRecord& task) const noexcept;
   void publish(TaskRecord& task) noexcept;
   /// A cancel point of the task, for the metrics: time since the one before. Nothing without a provider.
   void note_checkpoint(TaskRecord& task) noexcept {
@@ -118,10 +121,9 @@ class Kernel {
   /// The outcome is in the record and the frame is gone.
   void complete(TaskRecord& task) noexcept;
   /// Claims a waiting task and schedules it if it slept.
-  static bool claim(Waiter waiter, bool by_request = false) noexcept;
-  void schedule(TaskRecord& task, Origin origin) noexcept;
+  static bool claim(Waiter waiter, bool by_request = false, Origin origin = Origin::Wake) noexcept;
   /// The caller won `take`: the record forgets a failure that nobody will join any more.
-  void unlink_failed(TaskRecord& task) noexcept;
+  static void unlink_failed(TaskRecord& task) noexcept;
   static void drop_handle(TaskRecord& task) noexcept;
   /// The blocking task's job is about to go: no canceller may look at it any more.
   static void forget_job(TaskRecord& task) noexcept;
@@ -134,7 +136,9 @@ class Kernel {
   // ---- regions (src/kernel/region.cpp) ----
   std::expected<RegionRef, SpawnError> open_region(const RegionBirth& birth);
   void begin_close(RegionRef region) noexcept;
-  void release_live(RegionRecord& region) noexcept;
+  void release_live(RegionRecord& region, std::uint32_t count = 1) noexcept;
+  /// The body, or the Stepper's hold, is no longer in `live`: spares go, then its own count.
+  void release_body(RegionRecord& region) noexcept;
   void release_owed(RegionRecord& region) noexcept;
   /// A failure that no handle will show: policy, aggregation (R7).
   void report_failure(RegionRecord& region, const PolicyOps* policy, const TaskRecord& task,
@@ -161,6 +165,8 @@ class Kernel {
   void bound_finalizer(RegionRecord& region) noexcept;
   /// What the task would see: its own requests and its region's, the greater. Only while the task is alive.
   std::optional<CancelReason> reason_of(TaskRecord& task) noexcept;
+  /// The same for one that is told to end: also of a task whose frames go without a request (a destructor threw).
+  CancelReason reason_seen_by(TaskRecord& task) noexcept;
   CleanupBudget cleanup_budget(TaskRecord& task) noexcept;
   CancelReason stamped(CancelReason reason, const RegionRecord* region, const TaskRecord* task) const;
 
@@ -214,10 +220,17 @@ class Kernel {
   static bool cancelled_by_own(const RegionRecord& region, const TaskRecord& task) noexcept;
   bool escalate_task(TaskRecord& task) noexcept;
   void note_escalated(TaskId task, const std::string& path) noexcept;
+  /// Admits the child to its region and links it: nullopt, or why not.
+  std::optional<SpawnError> enter_region(TaskRecord& task, RegionRef ref);
+  /// May shards of the region hold spare counts now?
+  bool leaves_spares(const RegionRecord& region) const noexcept;
+  void complete_ok(TaskRecord& task, RegionRecord& region) noexcept;
   static void link_member(TaskRecord& task) noexcept;
   static void unlink_member(TaskRecord& task) noexcept;
+  static void free_record(TaskRecord& task) noexcept;
 
   KernelConfig config_;
+  std::uint16_t poll_budget_ = 1;
   Executor* executor_ = nullptr;
   std::unique_ptr<PanicIsolator> isolator_;
   std::vector<std::unique_ptr<CapabilityBlock>> capability_blocks_;

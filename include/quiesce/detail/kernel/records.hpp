@@ -30,6 +30,7 @@ namespace quiesce::detail {
 class Kernel;
 struct RegionRecord;
 struct TaskRecord;
+struct RegionShard;
 struct ObligationRecord;
 struct CapabilityBlock;
 
@@ -60,8 +61,16 @@ class LoosePointer {
 };
 
 enum class StepEnd : std::uint8_t { Done, Suspended, Yielded };
-/// Steps a task once; `before` is its word before the step began. When it says Suspended the task has been committed and may already run elsewhere.
-using StepFn = StepEnd (*)(TaskRecord&, TaskWord before) noexcept;
+
+/// What a step resumes: a coroutine frame of the library (coro/promise.hpp), or a machine of the kernel's own.
+struct Steppable {
+  /// Steps the task once; `before` is its word as the step began. When it says Suspended the task sleeps, or runs elsewhere again.
+  using Step = StepEnd (*)(TaskRecord& task, TaskWord before) noexcept;
+  struct Ops {
+    Step step;
+  };
+  const Ops* step_ops;
+};
 
 /// What the kernel may ask of a result that sits in a record, whatever its type.
 struct ResultOps {
@@ -69,6 +78,7 @@ struct ResultOps {
   Outcome<> (*failure)(const TaskRecord&);  // the non-Ok side, converted to Error
   void (*destroy)(TaskRecord&) noexcept;
   void (*put_failure)(TaskRecord&, Outcome<>&&) noexcept;  // a result for a task that ended without a body
+  bool trivial;  // an Ok result needs no destroying
 };
 
 /// The aggregation policy of a region, type-erased (rule R7).
@@ -96,6 +106,8 @@ struct TaskExtra {
   RegionRecord* opened = nullptr;      // regions the task has opened and not yet left, newest first; under lock
   TimerEntry mask_timer;               // under lock: armed while a mask's clean-up budget runs
   TaskRecord* owner = nullptr;
+  const PolicyOps* policy = nullptr;         // where it is not the region's; set at birth, as the next
+  CapabilityBlock* capabilities = nullptr;   // where they are not the kernel's
   bool mask_timer_armed = false;      // under lock
   std::uint8_t timed_mask_epoch = 0;  // under lock: the mask that the timer is for
   std::uint32_t mask_depth = 0;       // the stepper
@@ -110,63 +122,62 @@ struct TaskExtra {
 };
 inline TaskExtra*& free_link(TaskExtra& extra) { return extra.free_next; }
 
-/// 256 bytes: four cache lines, in the order in which a wake, a step, a look and an end need them.
+/// A list of records by index, doubly linked: half of what pointers take.
+struct MemberLinks {
+  static constexpr std::uint32_t none = ~std::uint32_t{0};
+  std::uint32_t prev = none, next = none;
+};
+
+/// What list a record is in. One writer at a time: under the shard's lock before the end, under the region's after it.
+enum class Membership : std::uint8_t { None, Shard, Failed };
+
+/// Three cache lines, in the order in which a wake, a step, a look and an end need them.
 struct alignas(64) TaskRecord {
-  // What a wake touches.
   TaskWordCell<> word;
   std::atomic<std::uint32_t> generation{0};
   std::uint32_t index = 0;
   TaskRecord* queue_next = nullptr;      // the lane or injector it is queued in; the free stock
-  Kernel* kernel = nullptr;              // set at birth
   RegionRecord* region = nullptr;        // set at birth
   std::atomic<std::uint64_t> joiner{0};  // a Waiter; announced in the word
-  StepFn step = nullptr;                 // set at birth
-  void* leaf = nullptr;                  // what to resume: the stepper's (coro/promise.hpp)
-
-  // Set at birth, then read only.
-  TaskTier tier = TaskTier::Task;
-  TaskRole role = TaskRole::Child;
-  std::uint8_t priority = 0;
-  std::uint8_t shard = 0;
-  std::uint16_t home_worker = 0;
-  std::atomic<std::uint8_t> references{0};  // the runtime's and the handle's; the last frees the record
-  bool linked = false;                      // under the shard's lock
-  bool linked_failed = false;               // under the region's lock
-  std::uint8_t signal = 0;                  // the stepper (coro/promise.hpp)
-  bool torn = false;  // a destructor threw while a frame was destroyed: `extra->torn` says what
-  std::uint32_t cooperative_left = 0;  // the stepper (H4)
-  Time deadline = Time::max();         // EDF key of the timed lane; max: not timed
-  const PolicyOps* policy = nullptr;
-  CapabilityBlock* capabilities = nullptr;
-  // Membership: shard list, then the list of failed, unjoined tasks.
-  TaskRecord* member_prev = nullptr;
-  TaskRecord* member_next = nullptr;
-  void* wait_data = nullptr;  // the one leaf wait: the stepper's
-
-  std::atomic<const struct LeafOps*> wait_ops{nullptr};  // written by the stepper, read by snapshots
-  std::atomic<std::uint32_t> wait_since_ms{0};           // coarse; likewise
-  std::uint32_t draws = 0;                               // random numbers drawn: the stepper
-  std::atomic<std::uint32_t> ordinals{0};                // children made so far
-  std::atomic<std::uint32_t> steps{0};                   // written by the stepper, read by snapshots
-  LogicalPath path;
-  LogicalId logical;
+  Steppable* leaf = nullptr;             // what to resume: the stepper's
   Time created_at;
+  TaskTier tier : 4 = TaskTier::Task;  // these two: set at birth
+  TaskRole role : 4 = TaskRole::Child;
+  Membership membership = Membership::None;
+  std::atomic<std::uint8_t> references{0};  // one for the life itself; the last frees the record
+  std::uint8_t signal : 7 = 0;              // the stepper (coro/promise.hpp)
+  std::uint8_t torn : 1 = 0;  // the stepper: a destructor threw while a frame was destroyed; `extra->torn` says what
+  std::uint16_t cooperative_left = 0;  // the stepper (H4)
+  std::uint16_t home_worker = 0;       // set at birth
 
+  MemberLinks links;          // in its shard, then among the failed and unjoined
+  void* wait_data = nullptr;  // the one leaf wait: the stepper's. A blocking task's job: under its shard's lock
+  std::atomic<const struct LeafOps*> wait_ops{nullptr};  // written by the stepper, read by snapshots
   std::atomic<TaskExtra*> extra{nullptr};
   const ResultOps* result_ops = nullptr;
+  std::atomic<std::uint32_t> wait_since_ms{0};  // coarse; as wait_ops
+  std::uint32_t draws = 0;                      // random numbers drawn: the stepper
+  std::atomic<std::uint32_t> ordinals{0};       // children made so far
+  std::atomic<std::uint32_t> steps{0};          // written by the stepper, read by snapshots
+  LogicalPath path;
   // A timer belongs to a wait, and no task waits any more when its result is written. The result is owned by the stepper until
   // `complete`, then by whoever takes it.
   static constexpr std::size_t inline_result_size = 48;
   union {
     TimerEntry timer;
-    alignas(16) std::byte result[inline_result_size];
+    alignas(8) std::byte result[inline_result_size];
   };
 
   TaskRecord() : timer() {}
   TaskId id() const { return {index, generation.load(std::memory_order_relaxed)}; }
-  bool is_timed() const { return deadline != Time::max(); }
+  LogicalId logical() const { return path.id(); }
+  TaskPhase phase() const { return phase_of(word.load(), steps.load(std::memory_order_relaxed)); }
+  // Of a task in this life: its region is.
+  inline Kernel& kernel() const;
+  inline bool is_timed() const;
+  inline RegionShard& shard() const;
 };
-static_assert(sizeof(TaskRecord) == 256);
+static_assert(sizeof(TaskRecord) == 192);
 inline TaskRecord*& free_link(TaskRecord& record) { return record.queue_next; }
 
 /// A finalizer (rules F1, F2): a node of the region's LIFO list.
@@ -208,9 +219,12 @@ struct ReportedFailure {
   Outcome<> failure;
 };
 
+/// Tasks of a region, by the worker that spawned them. `spare`: counts of the region's word that no task stands behind, for the
+/// next to be spawned here (region_word.hpp).
 struct alignas(64) RegionShard {
   SpinLock<> lock;
-  TaskRecord* members = nullptr;
+  std::uint32_t spare = 0;
+  std::uint32_t members = MemberLinks::none;
 };
 
 struct RegionRecord {
@@ -229,6 +243,7 @@ struct RegionRecord {
   std::uint32_t parent_generation = 0;
   TaskRecord* opener = nullptr;
   Budget budget;
+  Time timed_until = Time::max();  // the deadline of the budget: key of the timed lane; max: not timed
   const PolicyOps* policy = nullptr;
   void* policy_instance = nullptr;
   LogicalPath path;
@@ -258,13 +273,14 @@ struct RegionRecord {
   bool escalated = false;
   Time close_begun;
   Time requested_at;             // the first cancel request; a bounded region's clean-up budget runs from it
-  TaskRecord* failed = nullptr;  // completed, failed, unjoined: linked by member_*
+  std::uint32_t failed = MemberLinks::none;  // completed, failed, unjoined
   Outcome<> failures = Outcome<>::ok();
   bool policy_busy = false;               // somebody asks the policy, one failure at a time
   std::vector<ReportedFailure> reported;  // for whoever that is
   bool body_failed_first = false;
   std::optional<CancelReason> cancelled;
   FinalizerNode* finalizers = nullptr;
+  FinalizerNode* finalizing = nullptr;  // the async one that runs: the finalizer phase's
   std::uint32_t finalizer_count = 0;
   HeapNode* heap = nullptr;
   std::vector<HeapNode*> heap_slots;
@@ -297,9 +313,31 @@ struct RegionRecord {
 
 inline RegionRecord*& free_link(RegionRecord& record) { return record.free_next; }
 
+inline Kernel& TaskRecord::kernel() const { return *region->kernel; }
+inline bool TaskRecord::is_timed() const { return region->timed_until != Time::max(); }
+inline RegionShard& TaskRecord::shard() const {
+  return region->shards[home_worker % RegionRecord::shard_count];
+}
+
 using TaskSlab = Slab<TaskRecord>;
 using RegionSlab = Slab<RegionRecord>;
 using ExtraSlab = Slab<TaskExtra>;
+
+/// Adds to the front of a list of members, or takes out of it, under the lock that guards it.
+inline void link_front(std::uint32_t& head, TaskRecord& task) noexcept {
+  task.links = {MemberLinks::none, head};
+  if (head != MemberLinks::none) TaskSlab::find(head)->links.prev = task.index;
+  head = task.index;
+}
+inline void unlink(std::uint32_t& head, TaskRecord& task) noexcept {
+  const auto [prev, next] = task.links;
+  (prev == MemberLinks::none ? head : TaskSlab::find(prev)->links.next) = next;
+  if (next != MemberLinks::none) TaskSlab::find(next)->links.prev = prev;
+}
+inline TaskRecord* first_member(std::uint32_t head) noexcept {
+  return head == MemberLinks::none ? nullptr : TaskSlab::find(head);
+}
+inline TaskRecord* next_member(const TaskRecord& task) noexcept { return first_member(task.links.next); }
 
 /// The task that is being stepped on this thread, or nullptr. Out of line: no coroutine body may hold the address of a
 /// thread-local over a suspension (docs/compilers.md).

@@ -15,7 +15,12 @@
 //     (that generation, zero) -> Finalizing. A refused spawner has that duty too. The winner runs the finalizer phase.
 //  3. A second count, *owed* (in the record), holds a token for the finalizer phase and one for each obligation; whoever takes
 //     it to zero closes the region and reclaims the record.
-//  4. A new life takes the next generation in one CAS and keeps transient counts of late spawners, who subtract them again.
+//  4. *Spares*: while the body is live, a task that ends leaves its count with its shard, and the next to be spawned there takes
+//     it, under the shard's lock and with a look at the word for (1); the shard may also take several counts at once. Spares
+//     are counts like any other, and the body's own keeps the word from zero. When the body ends, first `body_live` goes, then
+//     every shard's spares are subtracted under its lock, then the body's count: whoever comes to a shard later sees that
+//     the body is gone and leaves no spare. Regions with a limit on tasks, and all of an exact kernel, have none.
+//  5. A new life takes the next generation in one CAS and keeps transient counts of late spawners, who subtract them again.
 #include <atomic>
 #include <cstdint>
 #include <optional>
@@ -61,9 +66,9 @@ constexpr bool admits(RegionWord before, std::uint32_t generation) {
 constexpr bool admits_holder(RegionWord before, std::uint32_t generation) {
   return before.gate() != Gate::Closed && before.generation() == generation;
 }
-/// Does a subtraction that returned `before` oblige its maker to try to advance?
-constexpr bool reached_zero(RegionWord before) {
-  return before.live() == 1 && (before.gate() == Gate::Open || before.gate() == Gate::Closing);
+/// Does a subtraction of `count` that returned `before` oblige its maker to try to advance?
+constexpr bool reached_zero(RegionWord before, std::uint32_t count = 1) {
+  return before.live() == count && (before.gate() == Gate::Open || before.gate() == Gate::Closing);
 }
 constexpr Next finalize(RegionWord w, std::uint32_t generation) {
   if ((w.gate() != Gate::Open && w.gate() != Gate::Closing) || w.generation() != generation || w.live() != 0)
@@ -106,8 +111,10 @@ class RegionWordCell {
   RegionWordCell() : bits_(static_cast<std::uint64_t>(Gate::Closed) << RegionWord::state_shift) {}
 
   RegionWord load() const { return {bits_.load(std::memory_order_seq_cst)}; }
-  RegionWord add_one() { return {bits_.fetch_add(1, std::memory_order_seq_cst)}; }
-  RegionWord sub_one() { return {bits_.fetch_sub(1, std::memory_order_seq_cst)}; }
+  RegionWord add(std::uint32_t count) { return {bits_.fetch_add(count, std::memory_order_seq_cst)}; }
+  RegionWord sub(std::uint32_t count) { return {bits_.fetch_sub(count, std::memory_order_seq_cst)}; }
+  RegionWord add_one() { return add(1); }
+  RegionWord sub_one() { return sub(1); }
 
   template <class Transition>
   RegionStep apply(Transition transition) {

@@ -2,12 +2,12 @@
 // The task word: all that several threads may change about one task, in one atomic 64-bit word.
 //
 // Fields, low to high (who may change them):
-//   run       3  Free, Idle, Queued, Running, Done          the stepper; Idle -> Queued by whoever claims the wait
-//   phase     3  rule C3                                     the stepper; a request moves Created/Running to CancelRequested
+//   run       3  Free, Idle, Active, Done                   the stepper; Idle -> Active by whoever claims the wait
+//   phase     3  rule C3                                     the stepper; a request moves Created to CancelRequested
 //   requested 1  a cancel request has reached the task       any thread, set only
 //   masked    1  the outermost mask guard is in force        the stepper; an expired budget clears it
-//   armed     1  a wait of this epoch is registered          the stepper
-//   claimed   1  somebody won the right to resume it         the one claimant; cleared by the stepper
+//   armed     1  a wait of this epoch is or was registered   the stepper
+//   claimed   1  somebody won the right to resume it         the one claimant; cleared by the next wait
 //   by_request 1 that claimant was a request or an expiry    with `claimed`
 //   stubborn  1  this wait is not woken by requests          the stepper (region awaits, drains)
 //   taken     1  the result has been taken (R7)              one CAS: the joiner, the sweep, or the dropped handle
@@ -17,14 +17,21 @@
 //   mask_epoch 8 counts outermost masks                      the stepper
 //   epoch    40  counts waits, over all lives of the record  the stepper
 //
+// Active is a task that is queued or being stepped: which of the two, only the scheduler needs to know, so that neither the
+// beginning of a step nor a yield is a transition. `pending` below is armed and not claimed: a wait that is still on.
+//
 // Protocol (models/claim.pml checks it):
 //  1. A task that wants to wait *prepares*: next epoch, armed. It is refused at once when a request is there that the task
 //     must see (requested, neither masked nor stubborn), or when it has been escalated.
-//  2. It registers with whatever will complete the wait, then *commits*: Running -> Idle, unless it has been claimed
-//     meanwhile, in which case it goes on without having slept. (Running and claimed is what other designs call `notified`.)
+//  2. It registers with whatever will complete the wait, then *commits*: Active -> Idle, unless it has been claimed
+//     meanwhile, in which case it goes on without having slept. (Active and claimed is what other designs call `notified`.)
+//     *park* is both in one, for a wait whose end can be seen by a look (a join): the waiter is registered with the next
+//     epoch first, then the task parks, then it looks. Who ended it before the park has failed to claim, since the epoch
+//     was not there yet; so a look that sees the end claims for itself.
 //  3. To resume it anyone must *claim*: one CAS that needs armed, this epoch, and not yet claimed. A claim by a request needs
 //     in addition that the task is not masked and the wait not stubborn. The winner enqueues the task if it was Idle.
-//  4. The resumed task is disarmed by its start_step (by disarm, when it had not slept) and detaches whatever did not win.
+//  4. The resumed task detaches whatever did not win. Its word still says what the claim said, until the next wait. A wait
+//     that turns out to be over before it began, unclaimed, is disarmed.
 //  5. Done is final for a life; the record is free for another when it is Done, out of its region, and its handle is gone.
 // Every transition is a pure function word -> optional<word>; TaskWordCell applies it with a compare-exchange loop.
 #include <atomic>
@@ -40,7 +47,7 @@ enum class TaskPhase : std::uint8_t { Created, Running, CancelRequested, Cancell
 
 namespace detail {
 
-enum class RunState : std::uint8_t { Free, Idle, Queued, Running, Done };
+enum class RunState : std::uint8_t { Free, Idle, Active, Done };
 
 struct TaskWord {
   std::uint64_t bits = 0;
@@ -59,6 +66,8 @@ struct TaskWord {
   constexpr bool masked() const { return has(masked_bit); }
   constexpr bool claimed() const { return has(claimed_bit); }
   constexpr bool escalated() const { return has(escalated_bit); }
+  /// A wait is on that nobody has ended.
+  constexpr bool pending() const { return (bits & (armed_bit | claimed_bit)) == armed_bit; }
   constexpr std::uint8_t mask_epoch() const { return static_cast<std::uint8_t>(bits >> mask_epoch_shift); }
   constexpr std::uint64_t epoch() const { return bits >> epoch_shift; }
   constexpr bool done() const { return run() == RunState::Done; }
@@ -84,70 +93,61 @@ struct TaskWord {
 namespace task_word {
 using Next = std::optional<TaskWord>;
 
-/// Free -> Queued/Created: a new life. The epochs go on counting, so that a claim meant for an earlier life fails.
+/// Free -> Active/Created: a new life. The epochs go on counting, so that a claim meant for an earlier life fails.
 constexpr Next birth(TaskWord w, bool has_handle) {
   if (w.run() != RunState::Free) return {};
   constexpr std::uint64_t epochs = ~std::uint64_t{0} << TaskWord::mask_epoch_shift;
-  return TaskWord{w.bits & epochs}.with_run(RunState::Queued).with(has_handle ? 0 : TaskWord::dropped_bit);
-}
-/// Queued -> Running; the first step also moves Created to Running. The wait that the task was queued from is over: what its
-/// claim said is read from the word before.
-constexpr Next start_step(TaskWord w) {
-  if (w.run() != RunState::Queued) return {};
-  if (w.phase() == TaskPhase::Created) w = w.with_phase(TaskPhase::Running);
-  return w.without(TaskWord::wait_bits).with_run(RunState::Running);
-}
-/// Running -> Queued: the task gives way.
-constexpr Next yield(TaskWord w) {
-  if (w.run() != RunState::Running || w.has(TaskWord::armed_bit)) return {};
-  return w.with_run(RunState::Queued);
+  return TaskWord{w.bits & epochs}.with_run(RunState::Active).with(has_handle ? 0 : TaskWord::dropped_bit);
 }
 /// Arms a new wait. Refused when a request must be observed first; a stubborn wait is refused never.
 constexpr Next prepare(TaskWord w, bool stubborn) {
-  if (w.run() != RunState::Running || w.has(TaskWord::armed_bit)) return {};
+  if (w.run() != RunState::Active || w.pending()) return {};
   if (!stubborn && w.must_observe()) return {};
   return w.without(TaskWord::wait_bits)
       .with(TaskWord::armed_bit | (stubborn ? TaskWord::stubborn_bit : 0))
       .next_epoch();
 }
-/// Running -> Idle, unless already claimed.
+/// Active -> Idle, unless already claimed.
 constexpr Next commit(TaskWord w) {
-  if (w.run() != RunState::Running || !w.has(TaskWord::armed_bit) || w.claimed()) return {};
+  if (w.run() != RunState::Active || !w.pending()) return {};
   return w.with_run(RunState::Idle);
+}
+/// Prepare and commit: the waiter was registered before, with the epoch that this begins.
+constexpr Next park(TaskWord w) {
+  Next prepared = prepare(w, false);
+  return prepared ? commit(*prepared) : prepared;
 }
 /// Wins the right to resume the wait of `epoch`.
 constexpr Next claim(TaskWord w, std::uint64_t epoch, bool by_request) {
-  if (!w.has(TaskWord::armed_bit) || w.claimed() || w.epoch() != epoch) return {};
+  if (!w.pending() || w.epoch() != epoch) return {};
   if (by_request && !w.escalated() && w.masked()) return {};
   if (by_request && w.has(TaskWord::stubborn_bit)) return {};
   w = w.with(TaskWord::claimed_bit | (by_request ? TaskWord::by_request_bit : 0));
-  return w.run() == RunState::Idle ? w.with_run(RunState::Queued) : w;
+  return w.run() == RunState::Idle ? w.with_run(RunState::Active) : w;
 }
 /// Ends a wait that did not sleep; what the claim said is read from the word before.
 constexpr Next disarm(TaskWord w) {
-  if (w.run() != RunState::Running) return {};
+  if (w.run() != RunState::Active) return {};
   return w.without(TaskWord::wait_bits);
 }
 /// A cancel request arrives (idempotent on the bit).
 constexpr Next request(TaskWord w) {
   if (w.run() == RunState::Free || w.done()) return {};
-  if (w.phase() == TaskPhase::Created || w.phase() == TaskPhase::Running)
-    w = w.with_phase(TaskPhase::CancelRequested);
+  if (w.phase() == TaskPhase::Created) w = w.with_phase(TaskPhase::CancelRequested);
   return w.with(TaskWord::requested_bit);
 }
 /// A checkpoint with mask 0 acknowledges the request.
 constexpr Next acknowledge(TaskWord w) {
-  if (w.run() != RunState::Running || w.phase() != TaskPhase::CancelRequested || !w.must_observe()) return {};
+  if (w.run() != RunState::Active || w.phase() != TaskPhase::CancelRequested || !w.must_observe()) return {};
   return w.with_phase(TaskPhase::Cancelling);
 }
 /// By the task itself; or before its first step, for a finalizer that is born masked.
 constexpr Next mask(TaskWord w) {
-  const bool unborn = w.run() == RunState::Queued && w.phase() == TaskPhase::Created;
-  if ((w.run() != RunState::Running && !unborn) || w.masked()) return {};
+  if (w.run() != RunState::Active || w.masked()) return {};
   return w.with(TaskWord::masked_bit).next_mask_epoch();
 }
 constexpr Next unmask(TaskWord w) {
-  if (w.run() != RunState::Running || !w.masked()) return {};
+  if (w.run() != RunState::Active || !w.masked()) return {};
   return w.without(TaskWord::masked_bit);
 }
 /// The budget of the mask with this epoch is spent: it counts as 0 from now on.
@@ -159,15 +159,17 @@ constexpr Next escalate(TaskWord w) {
   if (w.run() == RunState::Free || w.done() || w.escalated()) return {};
   return w.with(TaskWord::escalated_bit);
 }
-/// The body has ended: the frame and its arguments are destroyed in this phase.
+/// The body has ended: the frame and its arguments are destroyed in this phase. Skipped where nobody can tell (C3).
 constexpr Next finalize(TaskWord w) {
-  if (w.run() != RunState::Running || w.phase() >= TaskPhase::Finalizing) return {};
+  if (w.run() != RunState::Active || w.phase() >= TaskPhase::Finalizing) return {};
   return w.with_phase(TaskPhase::Finalizing).without(TaskWord::wait_bits | TaskWord::masked_bit);
 }
 /// The result is in the record. The word before tells whether a joiner waits and whether the handle is gone.
 constexpr Next complete(TaskWord w) {
-  if (w.run() != RunState::Running || w.phase() != TaskPhase::Finalizing) return {};
-  return w.with_phase(TaskPhase::Completed).with_run(RunState::Done);
+  if (w.run() != RunState::Active || w.pending()) return {};
+  return w.with_phase(TaskPhase::Completed)
+      .with_run(RunState::Done)
+      .without(TaskWord::wait_bits | TaskWord::masked_bit);
 }
 /// The joiner's value is in the record; fails once the task is done. Repeating it is a release of the newer value.
 constexpr Next announce_joiner(TaskWord w) {
@@ -199,15 +201,20 @@ struct TaskStep {
   explicit constexpr operator bool() const { return made; }
 };
 
-/// The atomic word. Every transition is a compare-exchange with acquire-release order: what the last writer did before its
-/// transition is visible to whoever makes the next one (the chain claim -> start_step carries the results of an operation
-/// to the resumed task; complete -> take carries the result to the joiner).
+/// What a task's phase is for those who look: the word does not tell a task that waits for its first step from one that
+/// has had it.
+constexpr TaskPhase phase_of(TaskWord word, std::uint32_t steps) {
+  return word.phase() == TaskPhase::Created && steps > 0 ? TaskPhase::Running : word.phase();
+}
+
+/// The atomic word. Every transition is a compare-exchange: what the last writer did before its transition is visible to whoever
+/// makes the next one (a claim carries the results of an operation to the resumed task; complete -> take carries the result
+/// to the joiner). All accesses are seq_cst, for two Dekker pairs: a join's park and look with the completion's end and claim,
+/// and a request's bit with the links that its walk follows (rule C4).
 template <class Platform = RealPlatform>
 class TaskWordCell {
  public:
-  TaskWord load() const { return {bits_.load(std::memory_order_acquire)}; }
-  /// Ordered with the accesses to a region's word (rule C4: link, then read again).
-  TaskWord load_seq_cst() const { return {bits_.load(std::memory_order_seq_cst)}; }
+  TaskWord load() const { return {bits_.load(std::memory_order_seq_cst)}; }
 
   /// A transition by the only one who may write the word then: of a Free record, or of one that nobody refers to any more.
   template <class Transition>
@@ -218,16 +225,14 @@ class TaskWordCell {
     return {old, next.has_value()};
   }
 
-  /// One that is refused is an acquiring load: a join that comes after the end is refused its announcement and reads the result.
+  /// One that is refused is a load: a join that comes after the end is refused its announcement and reads the result.
   template <class Transition>
   TaskStep apply(Transition transition) {
-    std::uint64_t old = bits_.load(std::memory_order_acquire);
+    std::uint64_t old = bits_.load(std::memory_order_seq_cst);
     for (;;) {
       task_word::Next next = transition(TaskWord{old});
       if (!next) return {TaskWord{old}, false};
-      if (bits_.compare_exchange_weak(old, next->bits, std::memory_order_acq_rel, std::memory_order_acquire)) {
-        return {TaskWord{old}, true};
-      }
+      if (bits_.compare_exchange_weak(old, next->bits, std::memory_order_seq_cst)) return {TaskWord{old}, true};
     }
   }
 

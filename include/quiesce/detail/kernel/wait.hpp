@@ -21,6 +21,8 @@ struct LeafOps {
   LeafNext (*finish)(TaskRecord& task, void* data, TaskWord before) noexcept;
   const char* what;       // for snapshots: "sleep", "join", ...
   bool escalates = true;  // false: a foreign await, a region await; never cut short (C10, R6)
+  /// Of a parked wait (task_word.hpp, 2): the task whose end ends it, to look at once the waiter is asleep.
+  const TaskRecord* (*looks_at)(void* data) noexcept = nullptr;
 };
 
 }  // namespace quiesce::detail
