@@ -73,7 +73,8 @@ struct CxCore {
 
   TaskId id() const noexcept { return {task == nullptr ? 0 : task->index, generation}; }
   bool alive() const noexcept {
-    return task != nullptr && task->generation.load(std::memory_order_acquire) == generation;
+    return task != nullptr && task->generation.load(std::memory_order_acquire) == generation &&
+           !task->word.load().done();
   }
 };
 

@@ -354,8 +354,10 @@ class Promise : public PromiseReturn<T, E> {
         self(base).put(Outcome<T, E>::panicked(std::move(panic)));
       },
       [](PromiseBase& base, TaskRecord& task) {
+        const OutcomeKind kind = self(base).outcome().kind();
         if constexpr (std::constructible_from<Error, const E&>)
           RecordResult<T, E>::put(task, std::move(self(base).outcome()));
+        return kind;
       },
       [](const PromiseBase& base) { return self(const_cast<PromiseBase&>(base)).outcome().kind(); }};
 };

@@ -18,6 +18,19 @@ std::size_t encode(std::uint32_t ordinal, std::uint8_t* out) noexcept {
   return size;
 }
 
+template <class Visitor>
+void decode(const std::uint8_t* bytes, std::size_t size, Visitor visitor) {
+  std::uint32_t ordinal = 0;
+  for (std::size_t i = 0, shift = 0; i < size; ++i) {
+    ordinal |= std::uint32_t{bytes[i] & 0x7FU} << shift;
+    shift += 7;
+    if ((bytes[i] & 0x80) != 0) continue;
+    visitor(ordinal);
+    ordinal = 0;
+    shift = 0;
+  }
+}
+
 }  // namespace
 
 namespace detail {
@@ -27,9 +40,10 @@ struct PathNode {
   RefCount references;
   std::uint8_t size;
   std::uint8_t bytes[LogicalPath::tail_bytes];
+  LogicalId id;  // of the path that ends here
   IntrusivePtr<PathNode> prefix;
 
-  explicit PathNode(const LogicalPath& path) noexcept : size(path.size_), prefix(path.prefix_) {
+  explicit PathNode(const LogicalPath& path) noexcept : size(path.size_), id(path.id()), prefix(path.prefix_) {
     std::copy_n(path.tail_, path.size_, bytes);
   }
 };
@@ -65,25 +79,14 @@ template <class Visitor>
 void LogicalPath::for_each_ordinal(Visitor visitor) const {
   std::vector<const detail::PathNode*> chunks;  // nearest first
   for (const auto* node = prefix_.get(); node != nullptr; node = node->prefix.get()) chunks.push_back(node);
-  auto visit_chunk = [&](const std::uint8_t* bytes, std::size_t size) {
-    std::uint32_t ordinal = 0;
-    for (std::size_t i = 0, shift = 0; i < size; ++i) {
-      ordinal |= std::uint32_t{bytes[i] & 0x7FU} << shift;
-      shift += 7;
-      if ((bytes[i] & 0x80) != 0) continue;
-      visitor(ordinal);
-      ordinal = 0;
-      shift = 0;
-    }
-  };
   for (auto chunk = chunks.rbegin(); chunk != chunks.rend(); ++chunk)
-    visit_chunk((*chunk)->bytes, (*chunk)->size);
-  visit_chunk(tail_, size_);
+    decode((*chunk)->bytes, (*chunk)->size, visitor);
+  decode(tail_, size_, visitor);
 }
 
 LogicalId LogicalPath::id() const {
-  LogicalId result;
-  for_each_ordinal([&](std::uint32_t ordinal) { result = quiesce::child(result, ordinal); });
+  LogicalId result = prefix_ ? prefix_->id : LogicalId{};
+  decode(tail_, size_, [&](std::uint32_t ordinal) { result = quiesce::child(result, ordinal); });
   return result;
 }
 

@@ -40,13 +40,14 @@ void finish_root(TaskRecord& task, PromiseBase& root) noexcept {
   // Whoever could tell: a stepper's view, or the frame's destructors, of a mask that ends here.
   if (task.kernel().config().exact || task.word.load().masked())
     task.word.apply([](TaskWord w) { return task_word::finalize(w); });
-  root.ops()->finish_root(root, task);
-  destroy_frame(root);
+  OutcomeKind kind = root.ops()->finish_root(root, task);
+  destroy_ended(root, kind != OutcomeKind::Ok);
   if (task.torn) {
     task.result_ops->destroy(task);
     task.result_ops->put_failure(task, Outcome<>::panicked(*task.extra.load()->torn));
+    kind = OutcomeKind::Panicked;
   }
-  task.kernel().complete(task);
+  task.kernel().complete(task, kind);
 }
 
 /// Delivers ended frames upwards until one goes on (true) or the task is over (false).
@@ -58,7 +59,7 @@ bool settle(TaskRecord& task) noexcept {
       child.ended = true;
     }
     // Of an escalated task the frames above go too, whoever observes; a failure or panic of its own climbs as ever.
-    const bool forced = child.ops()->kind(child) == OutcomeKind::Cancelled && task.word.load().escalated();
+    const bool forced = task.word.load().escalated() && child.ops()->kind(child) == OutcomeKind::Cancelled;
     PromiseBase* parent = child.parent;
     if (parent == nullptr) {
       finish_root(task, child);
@@ -186,8 +187,11 @@ void PromiseBase::caught() noexcept {
 }
 
 void destroy_frame(PromiseBase& frame) noexcept {
+  destroy_ended(frame, frame.ended && frame.ops()->kind(frame) != OutcomeKind::Ok);
+}
+
+void destroy_ended(PromiseBase& frame, bool failed) noexcept {
   TaskRecord* task = frame.task;
-  const bool failed = frame.ended && frame.ops()->kind(frame) != OutcomeKind::Ok;
   frame.destroying = true;
   if (failed) ++unwinding_depth;
   const bool outer = frame_survived;

@@ -50,6 +50,7 @@ Kernel& Kernel::acquire(KernelConfig config, Executor& executor) {
     count->store(0);
   }
   kernel->default_capabilities_ = kernel->add_capabilities(kernel->config_.capabilities);
+  kernel->default_registry_ = kernel->config_.capabilities.registry.get();
   return *kernel;
 }
 
@@ -57,6 +58,7 @@ void Kernel::recycle() noexcept {
   QUIESCE_ASSERT(roots_.empty(), "a kernel is recycled when all of its regions have closed");
   capability_blocks_.clear();
   default_capabilities_ = nullptr;
+  default_registry_ = nullptr;
   isolator_.reset();
   config_ = KernelConfig{};
   executor_ = nullptr;

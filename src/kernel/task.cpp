@@ -75,9 +75,11 @@ std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
   task->wait_data = nullptr;
   task->wait_ops.store(nullptr, std::memory_order_relaxed);
   task->torn = 0;
-  task->path = birth.parent == nullptr
-                   ? region.path.child(region.ordinals.fetch_add(1, std::memory_order_relaxed))
-                   : birth.parent->path.child(next_ordinal(*birth.parent));
+  if (birth.parent != nullptr) {
+    task->path.become_child(birth.parent->path, next_ordinal(*birth.parent));
+  } else {
+    task->path.become_child(region.path, region.ordinals.fetch_add(1, std::memory_order_relaxed));
+  }
   task->ordinals.store(0, std::memory_order_relaxed);
   task->draws = 0;
   task->steps.store(0, std::memory_order_relaxed);
@@ -252,7 +254,7 @@ StepEnd Kernel::run_step(TaskRecord& task) noexcept {
   return end;
 }
 
-void Kernel::complete(TaskRecord& task) noexcept {
+void Kernel::complete(TaskRecord& task, OutcomeKind kind) noexcept {
   const bool plain = task.extra.load(std::memory_order_relaxed) == nullptr;
   if (!plain) stop_mask_timer(task);    // a finalizer's mask has no guard
   if (task.role == TaskRole::Driver) {  // in no count or list; the Stepper takes its result
@@ -260,12 +262,12 @@ void Kernel::complete(TaskRecord& task) noexcept {
     return;
   }
   RegionRecord& region = *task.region;
-  const OutcomeKind kind = task.result_ops->kind(task);
   count(&CountShard::tasks_completed);
   report_metric(metrics(), [&](MetricsProvider& to) {
     to.task_completed(task.id(), kind, executor_->now() - task.created_at);
   });
-  if (Registry* registry = capabilities_of(task)->set.registry.get()) registry->release_task(task.id());
+  if (Registry* registry = plain ? default_registry_ : capabilities_of(task)->set.registry.get())
+    registry->release_task(task.id());
   if (plain && kind == OutcomeKind::Ok && task.role == TaskRole::Child) return complete_ok(task, region);
 
   task.references.fetch_add(1, std::memory_order_relaxed);  // it is looked at beyond its end

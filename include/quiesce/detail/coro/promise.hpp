@@ -36,7 +36,7 @@ struct PromiseOps : Steppable::Ops {
   void (*put_error)(PromiseBase&, Error&&);
   void (*put_cancelled)(PromiseBase&, CancelReason&&);
   void (*put_panic)(PromiseBase&, PanicPayload&&);
-  void (*finish_root)(PromiseBase&, TaskRecord&);  // moves the outcome to the record
+  OutcomeKind (*finish_root)(PromiseBase&, TaskRecord&);  // moves the outcome to the record
   OutcomeKind (*kind)(const PromiseBase&);
 };
 
@@ -116,6 +116,7 @@ extern Steppable empty_body;
 
 /// Destroys one frame; what a destructor threw, if one did.
 void destroy_frame(PromiseBase& frame) noexcept;
+void destroy_ended(PromiseBase& frame, bool failed) noexcept;  // the same, for who knows whether it failed (O4)
 
 /// O5: has a request reached the task or its region?
 bool bears_request(const TaskRecord& task) noexcept;

@@ -119,7 +119,8 @@ class Kernel {
   /// One step of a Queued task, with everything around it: current task, budgets, yields.
   StepEnd run_step(TaskRecord& task) noexcept;
   /// The outcome is in the record and the frame is gone.
-  void complete(TaskRecord& task) noexcept;
+  void complete(TaskRecord& task, OutcomeKind kind) noexcept;
+  void complete(TaskRecord& task) noexcept { complete(task, task.result_ops->kind(task)); }
   /// Claims a waiting task and schedules it if it slept.
   static bool claim(Waiter waiter, bool by_request = false, Origin origin = Origin::Wake) noexcept;
   /// The caller won `take`: the record forgets a failure that nobody will join any more.
@@ -235,6 +236,7 @@ class Kernel {
   std::unique_ptr<PanicIsolator> isolator_;
   std::vector<std::unique_ptr<CapabilityBlock>> capability_blocks_;
   CapabilityBlock* default_capabilities_ = nullptr;
+  Registry* default_registry_ = nullptr;  // of those
   mutable std::mutex mutex_;  // capability blocks, roots, unisolated
   std::vector<RegionRef> roots_;
   std::vector<std::pair<RegionRef, std::exception_ptr>> unisolated_;  // by root
