@@ -34,8 +34,7 @@ q::Task<> hash_lane(q::Cx cx, q::Scope<P> scope, std::shared_ptr<RunState> run,
                     std::shared_ptr<FileQueue> queue) {
   while (std::optional<Batch> batch = queue->take()) {
     auto job = co_await scope.spawn_blocking(cx, hash_batch, run, queue, *batch);
-    q::Outcome<> hashed = co_await job.join(cx);
-    co_await std::move(hashed);
+    co_await job.join(cx);
   }
 }
 
@@ -44,8 +43,7 @@ template <class P>
 q::Task<> walk_directory(q::Cx cx, std::shared_ptr<RunState> run, Directory directory, WalkPermit) {
   auto body = [&](q::Cx inner, q::Scope<P>& scope) -> q::Task<> {
     auto job = co_await scope.spawn_blocking(inner, read_directory, run, directory);
-    q::Outcome<Listing> read = co_await job.join(inner);
-    Listing listing = co_await std::move(read);
+    Listing listing = co_await job.join(inner);
     const std::vector<std::string> subdirectories = std::move(listing.subdirectories);
     const std::string prefix = listing.prefix;
 
@@ -84,7 +82,7 @@ q::Task<> walk_all(q::Cx cx, q::Scope<P>& scope, std::shared_ptr<RunState> run) 
 
 /// What runs beside the work when there is a terminal to show it on. Its region waits for it in any case.
 struct Display {
-  q::TaskHandle<q::Outcome<>> census;
+  q::TaskHandle<> census;
   q::TaskHandle<> bar;
 
   void stop() const {

@@ -142,7 +142,7 @@ class Scope {
     return {};
   }
   /// `f` runs to its end on a thread of the pool: it is not interrupted, but may ask its Cx. A request that comes before it has
-  /// started ends the task Cancelled without running it.
+  /// started ends the task Cancelled without running it. A function that returns an Outcome or a std::expected ends the task so.
   template <class Caps, class F, class... Args>
   auto spawn_blocking(const BasicCx<Caps>& cx, F&& f, Args&&... args) const
       -> Spawned<detail::blocking_check<F, BasicCx<Caps>, Args...>> {
@@ -151,7 +151,8 @@ class Scope {
         "quiesce: this context lacks the capability Blocking (cap::Blocking), which spawn_blocking needs");
     using Check = detail::blocking_check<F, BasicCx<Caps>, Args...>;
     using T = typename Check::value_type;
-    using Result = std::expected<TaskHandle<T, Error>, SpawnError>;
+    using E = typename Check::error_type;
+    using Result = std::expected<TaskHandle<T, E>, SpawnError>;
     auto admitted =
         detail::begin_spawn(core_, cx.core(), detail::TaskTier::Blocking, &detail::PolicyOpsOf<P>::ops, true);
     if (!admitted) return Result(std::unexpected(std::move(admitted).error()));
@@ -159,13 +160,13 @@ class Scope {
     detail::TokenMoveOf<Args...> tokens(pending.record());
     if (auto refused = detail::move_tokens(tokens, args...))
       return Result(std::unexpected(SpawnError(*refused)));
-    using Call = detail::BlockingCall<T, std::decay_t<F>, BasicCx<Caps>, std::decay_t<Args>...>;
+    using Call = detail::BlockingCall<T, E, std::decay_t<F>, BasicCx<Caps>, std::decay_t<Args>...>;
     auto call = std::make_unique<Call>(pending.record(), BasicCx<Caps>(pending.cx()), std::forward<F>(f),
                                        std::forward<Args>(args)...);
     tokens.keep();
-    TaskHandle<T, Error> handle(pending.release());
+    TaskHandle<T, E> handle(pending.release());
     detail::TaskRecord& record = *handle.detail_record();
-    record.result_ops = &detail::RecordResult<T, Error>::empty_ops;
+    record.result_ops = &detail::RecordResult<T, E>::empty_ops;
     detail::publish_blocking(record, *call.release());
     return Result(std::move(handle));
   }
@@ -248,13 +249,19 @@ class Scope {
   /// The task's outcome, or Err(TimedOut) once it was cancelled (Timeout) and has ended; a value or panic of the drain stands (J5).
   template <class Caps, class T, class E>
   auto timeout(const BasicCx<Caps>& cx, Duration duration, TaskHandle<T, E> handle) const {
+    static_assert(detail::Holds<Caps::bits, cap::Time::bits>,
+                  "quiesce: this context lacks the capability Time (cap::Time), which timeout needs");
     return detail::timeout_handle<T, E>(core_, cx.core(), duration, std::move(handle));
   }
   /// `primary` alone until the delay; then it races against `backup` (J3). Both as for spawn, without arguments.
   template <class Caps, class F, class G>
   auto hedge(const BasicCx<Caps>& cx, Duration delay, F&& primary, G&& backup) const {
+    static_assert(detail::Holds<Caps::bits, cap::Time::bits>,
+                  "quiesce: this context lacks the capability Time (cap::Time), which hedge needs");
+    using Handle = typename decltype(spawn(cx, std::forward<F>(primary)))::value_type;
+    if (auto misuse = detail::combinator_misuse(core_, cx.core(), {}, "hedge"))
+      return detail::refuse_combinator<typename Handle::value_type>(std::move(*misuse));
     auto spawned = spawn(cx, std::forward<F>(primary));
-    using Handle = typename decltype(spawned)::value_type;
     auto spawn_backup = [scope = *this, cx, backup = std::decay_t<G>(std::forward<G>(backup))]() mutable {
       return scope.spawn(cx, std::move(backup));
     };
@@ -267,8 +274,12 @@ class Scope {
   auto start(const BasicCx<Caps>& cx, F&& f, Args&&... args) const {
     Started<V> started;
     auto state = started.state();
+    using Handle = typename decltype(spawn(cx, std::forward<F>(f), std::move(started),
+                                           std::forward<Args>(args)...))::value_type;
+    using Result = StartResult<V, typename Handle::value_type, typename Handle::error_type>;
+    if (auto misuse = detail::combinator_misuse(core_, cx.core(), {}, "start"))
+      return detail::refuse_combinator<Result>(std::move(*misuse));
     auto spawned = spawn(cx, std::forward<F>(f), std::move(started), std::forward<Args>(args)...);
-    using Handle = typename decltype(spawned)::value_type;
     return detail::start_task<V, typename Handle::value_type, typename Handle::error_type>(
         core_, cx.core(), std::move(spawned), std::move(state));
   }

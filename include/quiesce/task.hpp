@@ -278,7 +278,8 @@ struct RecordResult {
       case OutcomeKind::Panicked: return put(task, Value::panicked(failure.panic()));
     }
   }
-  static constexpr ResultOps ops{kind, failure, destroy, put_failure, std::is_void_v<T> || std::is_trivially_destructible_v<T>};
+  static constexpr ResultOps ops{kind, failure, destroy, put_failure,
+                                 std::is_void_v<T> || std::is_trivially_destructible_v<T>};
   /// For a record that has no result yet: only `put_failure` may be called.
   static constexpr ResultOps empty_ops{kind, failure, [](TaskRecord&) noexcept {}, put_failure, true};
 };

@@ -174,8 +174,8 @@ void Kernel::cancel_region(RegionRef region, const CancelReason& reason, Whose w
     std::scoped_lock hold(region.record->lock);
     if (!region.alive()) return;
     TaskRecord* requester = current_task();
-    own =
-        stamped(reason, region.record, requester != nullptr && &requester->kernel() == this ? requester : nullptr);
+    own = stamped(reason, region.record,
+                  requester != nullptr && &requester->kernel() == this ? requester : nullptr);
   }
   reach_tasks(mark_tree({region}, own, whose, true));
 }

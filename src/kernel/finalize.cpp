@@ -143,9 +143,8 @@ bool Kernel::enter_finalizing(RegionRecord& region) noexcept {
     nothing_to_run = region.finalizers == nullptr && region.heap == nullptr && region.ledger == nullptr;
   }
   if (nothing_to_run) return region.owed.fetch_sub(1, std::memory_order_acq_rel) == 1;
-  auto admitted = admit_task({.region = {&region, region.word.load().generation()},
-                              .role = TaskRole::Runner,
-                              .has_handle = false});
+  auto admitted = admit_task(
+      {.region = {&region, region.word.load().generation()}, .role = TaskRole::Runner, .has_handle = false});
   TaskRecord& runner = **admitted;
   runner.leaf = &FinalizerRunner::machine;
   executor_->schedule(runner, runner.is_timed() ? Lane::Timed : Lane::Ready, Origin::Spawn);

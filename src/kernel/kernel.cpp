@@ -35,7 +35,8 @@ Kernel& Kernel::acquire(KernelConfig config, Executor& executor) {
   }
   if (kernel == nullptr) kernel = new Kernel;
   kernel->config_ = std::move(config);
-  kernel->poll_budget_ = static_cast<std::uint16_t>(std::min<std::uint32_t>(kernel->config_.poll_budget, 0xffff));
+  kernel->poll_budget_ =
+      static_cast<std::uint16_t>(std::min<std::uint32_t>(kernel->config_.poll_budget, 0xffff));
   kernel->executor_ = &executor;
   kernel->isolator_ = std::make_unique<PanicIsolator>(kernel->config_.panics, kernel->config_.metrics,
                                                       kernel->config_.log, PanicClock{kernel_now, kernel});

@@ -38,8 +38,8 @@ bool can_hold(const TaskRecord* task) { return task != nullptr && task->role != 
 TaskRecord* running_holder(const ObligationRecord& entry) {
   if (!entry.holder.is_valid()) return nullptr;
   TaskRecord* task = TaskSlab::find(entry.holder.index);
-  const bool runs = task != nullptr && task->generation.load() == entry.holder.generation &&
-                    !task->word.load().done();
+  const bool runs =
+      task != nullptr && task->generation.load() == entry.holder.generation && !task->word.load().done();
   return runs ? task : nullptr;
 }
 

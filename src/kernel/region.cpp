@@ -282,7 +282,8 @@ void Kernel::note_closing(RegionRecord& region) noexcept {
 
 void Kernel::release_live(RegionRecord& region, std::uint32_t count) noexcept {
   RegionRecord* record = &region;
-  for (; record != nullptr; count = 1) {  // up the tree, never by recursion: regions nest a hundred thousand deep
+  for (; record != nullptr;
+       count = 1) {  // up the tree, never by recursion: regions nest a hundred thousand deep
     RegionWord before = record->word.sub(count);
     if (!region_word::reached_zero(before, count)) return;
     if (!record->word.apply([&](RegionWord w) { return region_word::finalize(w, before.generation()); }))
@@ -445,6 +446,7 @@ RegionRecord* Kernel::close_region(RegionRecord& region) noexcept {
   TaskRecord* opener = region.opener;
   RegionResult* result;
   std::vector<HeapNode*> slots;
+  bool cancelled;
   {
     std::scoped_lock hold(region.lock);
     result = region.result;
@@ -455,6 +457,7 @@ RegionRecord* Kernel::close_region(RegionRecord& region) noexcept {
       result->body_failed_first = region.body_failed_first;
       result->reason = region.reason;
     }
+    cancelled = region.cancelled.has_value() || (result != nullptr && result->cancelled);
     region.word.apply([](RegionWord w) { return region_word::close(w); });
     region.failures = Outcome<>::ok();
     region.cancelled.reset();
@@ -480,6 +483,7 @@ RegionRecord* Kernel::close_region(RegionRecord& region) noexcept {
     }
     if (region.sibling_next != nullptr) region.sibling_next->sibling_prev = region.sibling_prev;
     parent->child_count.fetch_sub(1);
+    if (cancelled && parent->outside) parent->cancelled = parent->outside;  // R10: a child is a region too
   } else {
     std::scoped_lock hold(mutex_);
     std::erase_if(roots_, [&](const RegionRef& root) { return root.record == &region; });

@@ -112,8 +112,7 @@ std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
 }
 
 bool Kernel::leaves_spares(const RegionRecord& region) const noexcept {
-  return !config_.exact && region.body_live.load() &&
-         region.max_tasks.load(std::memory_order_relaxed) == ~0u;
+  return !config_.exact && region.body_live.load() && region.max_tasks.load(std::memory_order_relaxed) == ~0u;
 }
 
 std::optional<SpawnError> Kernel::enter_region(TaskRecord& task, RegionRef ref) {
@@ -147,9 +146,9 @@ std::optional<SpawnError> Kernel::enter_region(TaskRecord& task, RegionRef ref) 
     }
   }
   if (admitted) return std::nullopt;
-  SpawnError error =
-      at_limit ? SpawnError::at_capacity(ref.id(), region.path.to_string(), "max_tasks", limit, live)
-               : refuse(ref);
+  SpawnError error = at_limit
+                         ? SpawnError::at_capacity(ref.id(), region.path.to_string(), "max_tasks", limit, live)
+                         : refuse(ref);
   if (taken > 0) release_live(region, taken);
   return error;
 }
@@ -357,7 +356,8 @@ void Kernel::unlink_failed(TaskRecord& task) noexcept {
 }
 
 void Kernel::drop_handle(TaskRecord& task) noexcept {
-  if (task.word.load().has(TaskWord::taken_bit)) {  // joined: nothing is left to show, and nobody else writes the word
+  if (task.word.load().has(
+          TaskWord::taken_bit)) {  // joined: nothing is left to show, and nobody else writes the word
     task.word.apply_alone([](TaskWord w) { return task_word::drop_handle(w); });
     return drop_reference(task);
   }
@@ -370,7 +370,9 @@ void Kernel::drop_handle(TaskRecord& task) noexcept {
     bool held = false;
     {
       std::scoped_lock hold(region.lock);
-      if (task.membership == Membership::Failed) {  // the region is in this life; a count of its own keeps it from ending meanwhile
+      if (task.membership ==
+          Membership::
+              Failed) {  // the region is in this life; a count of its own keeps it from ending meanwhile
         const Gate gate = region.word.add_one().gate();
         held = gate == Gate::Open || gate == Gate::Closing;
         if (!held) region.word.sub_one();  // the sweep is under way

@@ -58,18 +58,10 @@ void ProductionExecutor::wake_one() noexcept {
   if (auto worker = idle_.claim_one()) workers_[*worker]->unpark();
 }
 
-void ProductionExecutor::schedule_local(TaskRecord& task, bool first) noexcept {
-  Worker* worker = worker_of_thread;
+void ProductionExecutor::schedule_local(TaskRecord& task, bool cancelled) noexcept {
   Worker& home = *workers_[task.home_worker];
-  if (worker == &home) {
-    if (first) {
-      home.local_.push_front(&task);
-    } else {
-      home.local_.push_back(&task);
-    }
-    return;
-  }
-  home.inbox_.push(&task);
+  if (worker_of_thread == &home) return (cancelled ? home.local_cancel_ : home.local_).push_back(&task);
+  (cancelled ? home.inbox_cancel_ : home.inbox_).push(&task);
   if (idle_.claim(home.index_)) home.unpark();
 }
 
@@ -233,8 +225,8 @@ void Worker::run_posted() {
 /// The common case of next(), with the same order and bounds: what the last step woke, when no earlier lane has anything.
 TaskRecord* Worker::next_in_slot(std::uint64_t tick) {
   if (lifo_.load(std::memory_order_relaxed) == nullptr || tick % ProductionExecutor::injector_interval == 0 ||
-      preferred_streak_ >= executor_.config_.cancel_streak_limit || cancel_.size_approx() != 0 ||
-      !executor_.injected_cancel_.empty() || executor_.timed_size_.load(std::memory_order_relaxed) != 0) {
+      preferred_streak_ >= executor_.config_.cancel_streak_limit || cancel_waits() ||
+      executor_.timed_size_.load(std::memory_order_relaxed) != 0) {
     return nullptr;
   }
   TaskRecord* task = lifo_.exchange(nullptr, std::memory_order_acq_rel);
@@ -289,9 +281,7 @@ TaskRecord* Worker::next() {
     }
   }
   if (cancel_streak_ < limit) {
-    TaskRecord* task = cancel_.pop_fifo();
-    if (task == nullptr) task = executor_.injected_cancel_.pop();
-    if (task != nullptr) {
+    if (TaskRecord* task = own_cancel()) {
       count(counters_.cancel);
       const bool others = lifo_.load(std::memory_order_relaxed) != nullptr || !ready_.empty() ||
                           !local_.empty() || !inbox_.empty() ||
@@ -308,6 +298,21 @@ TaskRecord* Worker::next() {
   if (TaskRecord* task = ready_lanes()) return task;
   if (streak_was_full) return next();  // nothing else was enabled after all
   return search();
+}
+
+bool Worker::cancel_waits() const {
+  return cancel_.size_approx() != 0 || !local_cancel_.empty() || !inbox_cancel_.empty() ||
+         !executor_.injected_cancel_.empty();
+}
+
+/// Local and others by turns.
+TaskRecord* Worker::own_cancel() {
+  local_cancel_.splice_back(inbox_cancel_.pop_batch(ProductionExecutor::batch_max));
+  local_cancel_turn_ = !local_cancel_turn_;
+  for (int attempt = 0; attempt < 2; ++attempt, local_cancel_turn_ = !local_cancel_turn_) {
+    if (TaskRecord* task = local_cancel_turn_ ? local_cancel_.pop_front() : cancel_.pop_fifo()) return task;
+  }
+  return executor_.injected_cancel_.pop();
 }
 
 /// Timed and LIFO, as long as the ready queues do not wait for too long.
@@ -394,7 +399,7 @@ bool Worker::take_over_stuck() {
 bool Worker::anything_visible() const {
   if (executor_.stopping_.load(std::memory_order_seq_cst)) return true;
   if (!executor_.injected_.empty() || !executor_.injected_cancel_.empty() || !executor_.posted_.empty() ||
-      !inbox_.empty())
+      !inbox_.empty() || !inbox_cancel_.empty())
     return true;
   if (executor_.timed_size_.load(std::memory_order_seq_cst) > 0) return true;
   return std::any_of(executor_.workers_.begin(), executor_.workers_.end(),

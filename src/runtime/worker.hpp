@@ -61,6 +61,8 @@ class Worker {
   TaskRecord* preferred_lanes();
   TaskRecord* ready_lanes();
   TaskRecord* own_ready();
+  TaskRecord* own_cancel();
+  bool cancel_waits() const;
   TaskRecord* search();
   bool take_over_stuck();
   void observed_step(TaskRecord& task);
@@ -83,14 +85,14 @@ class Worker {
   Parker<> parker_;
   WorkDeque<TaskRecord> ready_, cancel_;
   alignas(64) std::atomic<TaskRecord*> lifo_{nullptr};
-  IntrusiveQueue<TaskRecord, &TaskRecord::queue_next> local_;
-  Injector<TaskRecord> inbox_;  // local tasks woken by others
+  IntrusiveQueue<TaskRecord, &TaskRecord::queue_next> local_, local_cancel_;
+  Injector<TaskRecord> inbox_, inbox_cancel_;  // local tasks woken by others
   alignas(64) SpinLock<> timer_lock_;
   TimerWheel wheel_;     // under timer_lock_
   Time sleeping_until_;  // under timer_lock_; Time::zero() while awake
   std::atomic<bool> has_timers_{false};
   bool searching_ = false;
-  bool local_turn_ = false;
+  bool local_turn_ = false, local_cancel_turn_ = false;
   std::uint32_t nested_ = 0;
   std::uint32_t cancel_streak_ = 0, preferred_streak_ = 0;
   std::uint32_t victim_ = 0;
@@ -148,7 +150,7 @@ class ProductionExecutor final : public Executor {
   /// A step that has passed no checkpoint for so long is reported to the metrics.
   static constexpr std::int64_t stuck_after_ns = 100'000'000;
 
-  void schedule_local(TaskRecord& task, bool first) noexcept;
+  void schedule_local(TaskRecord& task, bool cancelled) noexcept;
   void wake_one() noexcept;
   TaskRecord* pop_timed() noexcept;
 

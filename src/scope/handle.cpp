@@ -15,8 +15,9 @@ LeafNext finish_join(TaskRecord& joiner, void* data, TaskWord before) noexcept {
   return wait.settle(wait, joiner) ? LeafNext::Ended : LeafNext::Resume;
 }
 
-constexpr LeafOps join_wait{finish_join, "join", true,
-                            [](void* data) noexcept -> const TaskRecord* { return static_cast<JoinWait*>(data)->target; }};
+constexpr LeafOps join_wait{finish_join, "join", true, [](void* data) noexcept -> const TaskRecord* {
+                              return static_cast<JoinWait*>(data)->target;
+                            }};
 
 /// Does another task wait in a join of this one? Only one joiner can be told of its end.
 bool has_other_joiner(const TaskRecord& target) noexcept {

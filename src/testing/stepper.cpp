@@ -577,7 +577,8 @@ std::vector<TaskId> Stepper::live_tasks() const {
   std::vector<std::pair<std::uint64_t, TaskId>> ordered;
   for (const auto& [id, known] : impl_->known) {
     TaskRecord* task = impl_->find(id);
-    if (task != nullptr && task->membership == Membership::Shard && !task->word.load().done()) ordered.emplace_back(known.order, id);
+    if (task != nullptr && task->membership == Membership::Shard && !task->word.load().done())
+      ordered.emplace_back(known.order, id);
   }
   std::sort(ordered.begin(), ordered.end());
   std::vector<TaskId> tasks;

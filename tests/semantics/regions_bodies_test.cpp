@@ -286,6 +286,21 @@ TEST(Regions, R10_a_request_that_ended_nobody_leaves_the_value) {
   EXPECT_EQ(region_outcome(bench, body).value(), 5);
 }
 
+TEST(Regions, R10_a_child_region_that_the_request_ended_counts_as_a_child) {
+  Bench bench;
+  auto body = [](Cx cx, Scope<>& scope) -> Task<int> {
+    auto inner = [&](Cx mine, Scope<>&) -> Task<> {
+      scope.cancel(CancelReason::user("from its own scope"));
+      co_await mine.sleep(1h);
+    };
+    EXPECT_TRUE((co_await scope.region(cx, FailFast{}, inner).outcome()).is_cancelled());
+    co_return 5;  // as if nothing had been
+  };
+  Outcome<int> outcome = region_outcome(bench, body);
+  ASSERT_TRUE(outcome.is_cancelled()) << outcome;
+  EXPECT_EQ(outcome.cancel_reason().message(), "from its own scope");
+}
+
 TEST(Regions, R10_the_regions_own_fail_fast_does_not_count) {
   Bench bench;
   auto body = [](Cx cx, Scope<>& scope) -> Task<int> {

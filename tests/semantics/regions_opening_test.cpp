@@ -154,6 +154,21 @@ TEST(Regions, R11_combinators_need_a_scope_of_the_callers_region_too) {
   EXPECT_TRUE(bench.run_region(body).is_ok());
 }
 
+TEST(Regions, R11_a_combinator_that_would_spawn_has_started_nothing_when_it_is_refused) {
+  Bench bench;
+  auto body = [&](Cx cx, Scope<>&) -> Task<> {
+    auto started = [](Cx, Started<>) -> Task<> { co_return; };
+    auto plain = [](Cx) -> Task<> { co_return; };
+    const std::size_t tasks = bench.stepper.snapshot().task_count();
+    auto hedged = co_await bench.scope.hedge(cx, 1s, plain, plain).outcome();
+    EXPECT_EQ(hedged.error().code(), ErrorCode::WrongRegion);
+    auto begun = co_await bench.scope.start(cx, started).outcome();
+    EXPECT_EQ(begun.error().code(), ErrorCode::WrongRegion);
+    EXPECT_EQ(bench.stepper.snapshot().task_count(), tasks);
+  };
+  EXPECT_TRUE(bench.run_region(body).is_ok());
+}
+
 TEST(Regions, R11_handles_may_be_from_anywhere) {
   Bench bench;
   RegionId other_root = bench.stepper.create_root_region();

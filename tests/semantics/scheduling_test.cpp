@@ -215,6 +215,72 @@ TEST(Scheduling, H2_timed_and_lifo_dispatches_do_not_starve_the_ready_queue) {
   EXPECT_LE(passes_before, 2 * static_cast<int>(limit) + 64);
 }
 
+TEST(Scheduling, H2_a_join_that_steps_its_task_at_once_is_a_dispatch_and_costs_an_await) {
+  Runtime runtime = Runtime::builder().workers(1).poll_budget(8).build();
+  int joined = 0, seen = 0;
+  auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
+    auto other = [](Cx, const int* count, int* out) -> Task<> {
+      *out = *count;
+      co_return;
+    };
+    auto empty = [](Cx) -> Task<> { co_return; };
+    auto watcher = scope.spawn(cx, other, unsafe_send(&joined), unsafe_send(&seen)).value();
+    for (; joined < 1000; ++joined) {
+      auto handle = scope.spawn(cx, empty).value();  // takes the slot: the watcher goes to the ready queue
+      co_await handle.join(cx);
+    }
+    co_await watcher.join(cx);
+  };
+  EXPECT_TRUE(runtime.block_on(body).is_ok());
+  EXPECT_LE(seen, 20) << "a joiner kept the worker beyond its budget";
+  auto worker = runtime.stats().workers.at(0);
+  EXPECT_GE(worker.lifo, 900u);
+  EXPECT_GE(worker.dispatched, 1001u);
+}
+
+TEST(Scheduling, H2_joins_that_step_their_tasks_at_once_nest_a_few_deep_only) {
+  // A chain of tasks, each spawning and joining the next: a stack for each would be too much.
+  struct Chain {
+    static Task<int> link(Cx cx, Scope<> scope, int left) {
+      if (left == 0) co_return 0;
+      auto next = scope.spawn(cx, link, scope, left - 1).value();
+      co_return 1 + co_await next.join(cx);
+    }
+  };
+  static constexpr int length = 100'000;
+  Runtime runtime = Runtime::builder().workers(1).build();
+  auto body = [](Cx cx, Scope<>& scope) -> Task<int> {
+    auto first = scope.spawn(cx, Chain::link, scope, length).value();
+    co_return co_await first.join(cx);
+  };
+  EXPECT_EQ(runtime.block_on(body).value(), length);
+}
+
+TEST(Scheduling, H1_a_cancelled_local_task_goes_before_others_whoever_cancelled_it) {
+  Runtime runtime = Runtime::builder().workers(1).build();
+  Lines lines;
+  auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
+    auto victim = [&](Cx mine) -> Task<> {
+      (void)co_await mine.sleep(1h).outcome();
+      lines.push_back("cancelled");
+    };
+    auto other = [&](Cx) -> Task<> {
+      lines.push_back("ready");
+      co_return;
+    };
+    auto handle = scope.spawn_local(cx, victim).value();
+    while (handle.is_finished() || runtime.snapshot().text().find("waits for sleep") == std::string::npos)
+      co_await cx.yield();
+    auto ready = scope.spawn_local(cx, other).value();
+    std::thread canceller([&] { handle.abort(); });
+    canceller.join();
+    co_await handle.join(cx);
+    co_await ready.join(cx);
+  };
+  EXPECT_TRUE(runtime.block_on(body).is_ok());
+  EXPECT_EQ(lines, (Lines{"cancelled", "ready"}));
+}
+
 TEST(Scheduling, H2_the_injector_is_looked_at_while_a_worker_is_busy) {
   Runtime runtime = Runtime::builder().workers(1).build();
   std::atomic<bool> arrived{false};

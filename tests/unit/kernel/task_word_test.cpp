@@ -99,18 +99,18 @@ std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs,
                    }});
   }
   for (bool stubborn : {false, true}) {
-    all.push_back({stubborn ? "prepare stubbornly" : "prepare",
-                   [=](TaskWord w) { return task_word::prepare(w, stubborn); },
-                   [=](const Fields& f) { return f.run == Active && !pending(f) && (stubborn || !observes(f)); },
-                   [=](Fields& f) {
-                     end_wait(f);
-                     f.armed = true;
-                     f.stubborn = stubborn;
-                     f.epoch = (f.epoch + 1) % epoch_end;
-                   }});
+    all.push_back(
+        {stubborn ? "prepare stubbornly" : "prepare",
+         [=](TaskWord w) { return task_word::prepare(w, stubborn); },
+         [=](const Fields& f) { return f.run == Active && !pending(f) && (stubborn || !observes(f)); },
+         [=](Fields& f) {
+           end_wait(f);
+           f.armed = true;
+           f.stubborn = stubborn;
+           f.epoch = (f.epoch + 1) % epoch_end;
+         }});
   }
-  all.push_back({"commit", task_word::commit,
-                 [](const Fields& f) { return f.run == Active && pending(f); },
+  all.push_back({"commit", task_word::commit, [](const Fields& f) { return f.run == Active && pending(f); },
                  [](Fields& f) { f.run = Idle; }});
   all.push_back({"park", task_word::park,
                  [](const Fields& f) { return f.run == Active && !pending(f) && !observes(f); },
@@ -143,8 +143,7 @@ std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs,
   all.push_back({"acknowledge", task_word::acknowledge,
                  [](const Fields& f) { return f.run == Active && f.phase == PCancelRequested && observes(f); },
                  [](Fields& f) { f.phase = PCancelling; }});
-  all.push_back({"mask", task_word::mask,
-                 [](const Fields& f) { return !f.masked && f.run == Active; },
+  all.push_back({"mask", task_word::mask, [](const Fields& f) { return !f.masked && f.run == Active; },
                  [](Fields& f) {
                    f.masked = true;
                    f.mask_epoch = (f.mask_epoch + 1) % 256;

@@ -231,6 +231,53 @@ TEST(Runtime, blocking_jobs_run_beside_the_workers_and_the_pool_shrinks_to_its_b
   EXPECT_LE(rt.stats().blocking_threads, 2u);
 }
 
+q::Outcome<int> tells_an_outcome(q::Cx, bool good) {
+  return good ? q::Outcome<int>::ok(7) : q::Outcome<int>::err(q::Error(q::ErrorCode::User, "told"));
+}
+std::expected<void, q::Error> tells_an_expected(q::Cx, bool good) {
+  if (good) return {};
+  return std::unexpected(q::Error(q::ErrorCode::User, "told"));
+}
+std::expected<int, std::string> tells_a_value(q::Cx) { return std::unexpected("no error of a task"); }
+
+TEST(Runtime, a_blocking_function_that_returns_an_outcome_ends_its_task_so) {
+  q::Runtime rt = q::Runtime::builder().workers(1).build();
+  auto body = [](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
+    q::TaskHandle<int> good = co_await scope.spawn_blocking(cx, tells_an_outcome, true);
+    EXPECT_EQ(co_await good.join(cx), 7);
+    q::TaskHandle<int> bad = co_await scope.spawn_blocking(cx, tells_an_outcome, false);
+    EXPECT_EQ((co_await bad.join(cx).outcome()).error().message(), "told");
+    q::TaskHandle<> fine = co_await scope.spawn_blocking(cx, tells_an_expected, true);
+    co_await fine.join(cx);
+    q::TaskHandle<> refused = co_await scope.spawn_blocking(cx, tells_an_expected, false);
+    EXPECT_EQ((co_await refused.join(cx).outcome()).error().message(), "told");
+    auto value = co_await scope.spawn_blocking(cx, tells_a_value);
+    auto told = co_await value.join(cx);
+    EXPECT_EQ(told.error(), "no error of a task");
+  };
+  EXPECT_TRUE(rt.block_on(body).is_ok());
+}
+
+TEST(Runtime, a_context_is_stale_when_its_task_has_ended_though_its_handle_is_held) {
+  std::optional<q::Cx> kept;
+  std::optional<q::TaskHandle<>> handle;
+  {
+    q::Runtime rt = q::Runtime::builder().workers(1).build();
+    auto body = [&](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
+      auto leaves_its_context = [](q::Cx mine, std::optional<q::Cx>* out) -> q::Task<> {
+        *out = mine;
+        co_return;
+      };
+      handle = co_await scope.spawn(cx, leaves_its_context, q::unsafe_send(&kept));
+    };
+    EXPECT_TRUE(rt.block_on(body).is_ok());
+    EXPECT_FALSE(kept->is_valid());
+    EXPECT_THROW((void)kept->now(), q::UsageError);
+  }
+  EXPECT_THROW((void)kept->now(), q::UsageError) << "the runtime is gone too";
+  EXPECT_EQ(kept->checkpoint().error().code(), q::ErrorCode::StaleContext);
+}
+
 TEST(Runtime, local_tasks_stay_on_their_worker) {
   q::Runtime rt = q::Runtime::builder().workers(4).build();
   auto body = [](q::Cx cx, q::Scope<>& scope) -> q::Task<> {

@@ -15,8 +15,10 @@
 // F and Args are the types of forwarding parameters: T for rvalues, T& for lvalues.
 
 #include <quiesce/detail/core/soundness_call.hpp>
+#include <quiesce/outcome.hpp>
 #include <quiesce/sendable.hpp>
 
+#include <expected>
 #include <type_traits>
 
 namespace quiesce::detail {
@@ -276,6 +278,26 @@ consteval bool check_local_spawn() {
   return local_spawn_check<F, Cx, Args...>::done;
 }
 
+/// What a blocking task gives: an Outcome or a std::expected is its outcome, if its error type may be a task's; anything else is
+/// its value.
+template <class R>
+struct function_result {
+  using value_type = R;
+  using error_type = Error;
+};
+template <class T, class E>
+requires MadeFromError<E> && BecomesError<E>
+struct function_result<Outcome<T, E>> {
+  using value_type = T;
+  using error_type = E;
+};
+template <class T, class E>
+requires MadeFromError<E> && BecomesError<E>
+struct function_result<std::expected<T, E>> {
+  using value_type = T;
+  using error_type = E;
+};
+
 template <class R>
 struct blocking_result_check {
   static_assert(
@@ -283,7 +305,8 @@ struct blocking_result_check {
       "quiesce: spawn_blocking takes an ordinary function, which runs to its end on a thread of its own: "
       "for a coroutine use spawn");
   static_assert(result_verdict<std::conditional_t<is_task<R>, sound, found_in<R>>>::done);
-  using value_type = R;
+  using value_type = typename function_result<R>::value_type;
+  using error_type = typename function_result<R>::error_type;
   static constexpr bool done = true;
 };
 
@@ -297,7 +320,7 @@ struct blocking_check {
   using outcome =
       std::conditional_t<calls, blocking_result_check<call_result_t<F, Cx, Args...>>, stage_skipped>;
   using value_type = typename outcome::value_type;
-  using error_type = Error;
+  using error_type = typename outcome::error_type;
   static constexpr bool done = outcome::done;
 };
 

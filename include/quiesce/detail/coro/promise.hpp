@@ -77,7 +77,9 @@ struct PromiseBase : Steppable {
 /// What a suspension asks of the loop.
 enum class Signal : std::uint8_t { None, AwaitChild, Ended, Wait, Park, Refused, Yield };
 
-inline void signal(TaskRecord& task, Signal what) noexcept { task.signal = static_cast<std::uint8_t>(what) & 0x7f; }
+inline void signal(TaskRecord& task, Signal what) noexcept {
+  task.signal = static_cast<std::uint8_t>(what) & 0x7f;
+}
 /// The leaf awaits a child that is to be resumed next. It is taken from `owner`, and put back there for the awaiter when it has
 /// ended and the parent is to go on.
 void await_child(PromiseBase& parent, PromiseBase*& owner, PromiseBase::Deliver deliver) noexcept;
@@ -107,7 +109,9 @@ inline void refuse(TaskRecord& task) noexcept { signal(task, Signal::Refused); }
 inline Waiter waiter_of(TaskRecord& task) noexcept { return Waiter::of(task.index, task.word.load().epoch()); }
 
 /// The wait that the task has not begun yet: only its stepper moves the epoch.
-inline Waiter next_waiter_of(TaskRecord& task) noexcept { return Waiter::of(task.index, task.word.load().next_epoch().epoch()); }
+inline Waiter next_waiter_of(TaskRecord& task) noexcept {
+  return Waiter::of(task.index, task.word.load().next_epoch().epoch());
+}
 
 /// Steps a coroutine task.
 StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept;

@@ -60,7 +60,7 @@ struct Birth {
   TaskRecord* parent = nullptr;  // whose logical child it is; nullptr: the region's
   TaskTier tier = TaskTier::Task;
   TaskRole role = TaskRole::Child;
-  const PolicyOps* policy = nullptr;          // nullptr: the region's
+  const PolicyOps* policy = nullptr;        // nullptr: the region's
   CapabilityBlock* capabilities = nullptr;  // nullptr: the kernel's
   bool has_handle = true;
 };
@@ -237,7 +237,7 @@ class Kernel {
   std::vector<std::unique_ptr<CapabilityBlock>> capability_blocks_;
   CapabilityBlock* default_capabilities_ = nullptr;
   Registry* default_registry_ = nullptr;  // of those
-  mutable std::mutex mutex_;  // capability blocks, roots, unisolated
+  mutable std::mutex mutex_;              // capability blocks, roots, unisolated
   std::vector<RegionRef> roots_;
   std::vector<std::pair<RegionRef, std::exception_ptr>> unisolated_;  // by root
   void note_unisolated(RegionRecord& region, std::exception_ptr exception) noexcept;

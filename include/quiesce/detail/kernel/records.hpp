@@ -78,7 +78,7 @@ struct ResultOps {
   Outcome<> (*failure)(const TaskRecord&);  // the non-Ok side, converted to Error
   void (*destroy)(TaskRecord&) noexcept;
   void (*put_failure)(TaskRecord&, Outcome<>&&) noexcept;  // a result for a task that ended without a body
-  bool trivial;  // an Ok result needs no destroying
+  bool trivial;                                            // an Ok result needs no destroying
 };
 
 /// The aggregation policy of a region, type-erased (rule R7).
@@ -106,12 +106,12 @@ struct TaskExtra {
   RegionRecord* opened = nullptr;      // regions the task has opened and not yet left, newest first; under lock
   TimerEntry mask_timer;               // under lock: armed while a mask's clean-up budget runs
   TaskRecord* owner = nullptr;
-  const PolicyOps* policy = nullptr;         // where it is not the region's; set at birth, as the next
-  CapabilityBlock* capabilities = nullptr;   // where they are not the kernel's
-  bool mask_timer_armed = false;      // under lock
-  std::uint8_t timed_mask_epoch = 0;  // under lock: the mask that the timer is for
-  std::uint32_t mask_depth = 0;       // the stepper
-  Time mask_begun;                    // under lock: since when the budget of the timed mask runs
+  const PolicyOps* policy = nullptr;        // where it is not the region's; set at birth, as the next
+  CapabilityBlock* capabilities = nullptr;  // where they are not the kernel's
+  bool mask_timer_armed = false;            // under lock
+  std::uint8_t timed_mask_epoch = 0;        // under lock: the mask that the timer is for
+  std::uint32_t mask_depth = 0;             // the stepper
+  Time mask_begun;                          // under lock: since when the budget of the timed mask runs
   // Steps made under the mask since its budget runs, its shielded regions' too, and how many it allows.
   std::atomic<std::uint32_t> mask_steps_used{0}, mask_steps_max{~0u};
   std::optional<CleanupBudget> own_mask_budget;   // a finalizer's: runs without a request (F2)
@@ -146,7 +146,8 @@ struct alignas(64) TaskRecord {
   Membership membership = Membership::None;
   std::atomic<std::uint8_t> references{0};  // one for the life itself; the last frees the record
   std::uint8_t signal : 7 = 0;              // the stepper (coro/promise.hpp)
-  std::uint8_t torn : 1 = 0;  // the stepper: a destructor threw while a frame was destroyed; `extra->torn` says what
+  std::uint8_t torn : 1 =
+      0;  // the stepper: a destructor threw while a frame was destroyed; `extra->torn` says what
   std::uint16_t cooperative_left = 0;  // the stepper (H4)
   std::uint16_t home_worker = 0;       // set at birth
 
@@ -272,7 +273,7 @@ struct RegionRecord {
   bool body_ended = false;
   bool escalated = false;
   Time close_begun;
-  Time requested_at;             // the first cancel request; a bounded region's clean-up budget runs from it
+  Time requested_at;  // the first cancel request; a bounded region's clean-up budget runs from it
   std::uint32_t failed = MemberLinks::none;  // completed, failed, unjoined
   Outcome<> failures = Outcome<>::ok();
   bool policy_busy = false;               // somebody asks the policy, one failure at a time

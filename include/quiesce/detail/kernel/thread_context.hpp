@@ -10,8 +10,8 @@ namespace quiesce::detail {
 struct TaskRecord;
 
 struct ThreadContext {
-  TaskRecord* running = nullptr;         // the task that is being stepped here
-  const Executor* executor = nullptr;    // whose worker this thread is
+  TaskRecord* running = nullptr;       // the task that is being stepped here
+  const Executor* executor = nullptr;  // whose worker this thread is
   std::uint32_t worker = Executor::no_worker;
 };
 extern constinit thread_local ThreadContext thread_context;

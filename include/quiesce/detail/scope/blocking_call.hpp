@@ -1,6 +1,8 @@
 #pragma once
 // A job of the blocking pool that is a task of its region.
+#include <concepts>
 #include <exception>
+#include <expected>
 #include <optional>
 #include <tuple>
 #include <type_traits>
@@ -35,7 +37,7 @@ struct BlockingCallBase : BlockingJob {
   static void run_call(BlockingCallBase& call) noexcept;
 };
 
-template <class T, class F, class CxType, class... Args>
+template <class T, class E, class F, class CxType, class... Args>
 struct BlockingCall final : BlockingCallBase {
   CxType cx;
   F function;
@@ -49,13 +51,18 @@ struct BlockingCall final : BlockingCallBase {
         arguments(std::forward<A>(args)...) {}
 
   void invoke() override {
-    using Result = RecordResult<T, Error>;
+    using Result = RecordResult<T, E>;
     auto call = [&](Args&... stored) -> decltype(auto) { return function(cx, unwrap_unsafe(stored)...); };
-    if constexpr (std::is_void_v<T>) {
+    using Returned = decltype(std::apply(call, arguments));
+    if constexpr (std::is_void_v<Returned>) {
       std::apply(call, arguments);
-      Result::put(task, Outcome<>::ok());
+      Result::put(task, Outcome<T, E>::ok());
+    } else if constexpr (std::same_as<std::remove_cv_t<Returned>, std::expected<T, E>>) {
+      Result::put(task, Outcome<T, E>(std::apply(call, arguments)));
+    } else if constexpr (std::same_as<std::remove_cv_t<Returned>, Outcome<T, E>>) {
+      Result::put(task, std::apply(call, arguments));
     } else {
-      Result::put(task, Outcome<T>::ok(std::apply(call, arguments)));
+      Result::put(task, Outcome<T, E>::ok(std::apply(call, arguments)));
     }
   }
 };

@@ -69,6 +69,13 @@ std::vector<TaskRecord*> records_of_all(std::vector<TaskHandle<T, E>>& handles) 
 /// A handle that was moved from, or a scope of another region: nothing has been started or asked.
 std::optional<Error> combinator_misuse(ScopeCore scope, CxCore cx, TaskSpan tasks, const char* what);
 
+/// What a combinator that would have spawned gives instead, having started nothing (R11).
+template <class T>
+Task<T> refuse_combinator(Error misuse) {
+  co_await fail(std::move(misuse));
+  std::unreachable();
+}
+
 /// J6: how a combinator ends that was cancelled while waiting; its branches have been drained, and seen (R7).
 struct EndCancelled {
   CancelReason reason;
