@@ -13,7 +13,6 @@
 
 #include "quiesce/detail/exec/blocking_pool.hpp"
 #include "quiesce/detail/exec/deque.hpp"
-#include "quiesce/detail/exec/event_count.hpp"
 #include "quiesce/detail/exec/idle_set.hpp"
 #include "quiesce/detail/exec/injector.hpp"
 #include "quiesce/detail/exec/parker.hpp"
@@ -177,77 +176,6 @@ TEST(ExecPartsStress, InjectorGivesEachItemToOneThread) {
   run_together(4, [&](std::uint32_t index) { index < 2 ? produce(items[index]) : consume(); });
   for (const auto& own : items) expect_each_taken_once(own);
   EXPECT_TRUE(injector.empty());
-}
-
-// Consumers sleep whenever they see nothing; a lost wake-up would leave one asleep beside an item, and the test
-// hanging. Each producer waits now and then until all has been taken, so that the consumers really come to
-// sleep.
-TEST(ExecPartsStress, EventCountLosesNoWakeUp) {
-  constexpr std::uint32_t items = 4'000 * scale, consumers = 2;
-  EventCount<> events;
-  std::atomic<std::uint32_t> available{0}, consumed{0};
-  const auto try_consume = [&] {
-    std::uint32_t seen = available.load();
-    while (seen > 0) {
-      if (available.compare_exchange_weak(seen, seen - 1)) return true;
-    }
-    return false;
-  };
-  std::vector<std::thread> threads;
-  for (std::uint32_t t = 0; t < consumers; ++t) {
-    threads.emplace_back([&] {
-      while (consumed.load() < items) {
-        if (try_consume()) {
-          if (consumed.fetch_add(1) + 1 == items) events.notify_all();
-          continue;
-        }
-        auto key = events.prepare_wait();
-        if (available.load() > 0 || consumed.load() >= items) {
-          events.cancel_wait(key);
-        } else {
-          events.commit_wait(key);
-        }
-      }
-    });
-  }
-  for (std::uint32_t i = 1; i <= items; ++i) {
-    available.fetch_add(1);
-    events.notify_one();
-    if (i % 4 == 0) {
-      while (consumed.load() < i) std::this_thread::yield();
-    }
-  }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(consumed.load(), items);
-  EXPECT_EQ(events.waiters(), 0u);
-}
-
-// Waits that mostly end by their deadline or are cancelled, against notifications: no unit of the two counts
-// gets lost.
-TEST(ExecPartsStress, EventCountStaysBalancedWhenWaitersLeave) {
-  constexpr std::uint32_t rounds = 5'000 * scale;
-  EventCount<> events;
-  std::atomic<std::uint32_t> notified{0}, claimed{0}, running{2};
-  std::vector<std::thread> threads;
-  for (int t = 0; t < 2; ++t) {
-    threads.emplace_back([&, t] {
-      for (std::uint32_t i = 0; i < rounds; ++i) {
-        auto key = events.prepare_wait();
-        const bool was_notified =
-            (i + static_cast<std::uint32_t>(t)) % 2 == 0 ? events.cancel_wait(key) : events.commit_wait(key, 1);
-        if (was_notified) notified.fetch_add(1);
-      }
-      running.fetch_sub(1);
-    });
-  }
-  while (running.load() > 0) {
-    if (events.notify_one()) claimed.fetch_add(1);
-  }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(events.waiters(), 0u);
-  EXPECT_EQ(notified.load(), claimed.load());
-  auto key = events.prepare_wait();
-  EXPECT_FALSE(events.commit_wait(key, 1)) << "no signal is left over";
 }
 
 TEST(ExecPartsStress, ParkerPassesATokenToAndFro) {

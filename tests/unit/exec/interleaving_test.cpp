@@ -5,14 +5,11 @@
 #include <array>
 #include <atomic>
 #include <functional>
-#include <optional>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "quiesce/detail/exec/deque.hpp"
-#include "quiesce/detail/exec/event_count.hpp"
 
 namespace quiesce::detail {
 namespace {
@@ -21,7 +18,6 @@ namespace {
 struct InterruptedPlatform {
   static inline int accesses_left = -1;
   static inline std::function<void()> action;
-  static inline std::function<void(bool would_sleep)> on_wait;
 
   static void interrupt_after(int accesses, std::function<void()> what) {
     accesses_left = accesses;
@@ -39,39 +35,15 @@ struct InterruptedPlatform {
     atomic(T initial) : value(initial) {}  // NOLINT(google-explicit-constructor): as std::atomic
     T load(std::memory_order = std::memory_order_seq_cst) const { return step(), value; }
     void store(T desired, std::memory_order = std::memory_order_seq_cst) { step(), value = desired; }
-    T exchange(T desired, std::memory_order = std::memory_order_seq_cst) {
-      return step(), std::exchange(value, desired);
-    }
-    T fetch_add(T by, std::memory_order = std::memory_order_seq_cst) {
-      return step(), std::exchange(value, value + by);
-    }
-    T fetch_sub(T by, std::memory_order = std::memory_order_seq_cst) {
-      return step(), std::exchange(value, value - by);
-    }
     bool compare_exchange_strong(T& expected, T desired, std::memory_order, std::memory_order) {
       step();
       if (value != expected) return expected = value, false;
       return value = desired, true;
     }
-    bool compare_exchange_weak(T& expected, T desired, std::memory_order success, std::memory_order failure) {
-      return compare_exchange_strong(expected, desired, success, failure);
-    }
     T value{};
   };
 
-  static bool wait(atomic<std::uint32_t>& word, std::uint32_t expected,
-                   std::optional<std::int64_t> = std::nullopt) {
-    const bool would_sleep = word.load() == expected;
-    if (on_wait) on_wait(would_sleep);
-    return !would_sleep;  // who would sleep has passed its deadline at once
-  }
-  static void wake_one(atomic<std::uint32_t>&) {}
-  static void wake_all(atomic<std::uint32_t>&) {}
   static void pause() {}
-  /// Nobody else runs while an operation waits: waiting for long is a hang.
-  static void back_off(std::uint32_t attempt) {
-    if (attempt > 16) throw std::logic_error("an operation waits for what will never come");
-  }
 };
 
 struct Item {
@@ -140,76 +112,6 @@ TEST(Interleaving, ThiefOfADequeInterruptedByOwnerAndThieves) {
   for (const std::string inner : {"o", "oo", "ou", "u", "h", "hu", "f", "s", "so", "ssu", "ouo", "fufu",
                                   "ffffuuuu", "oooouuuu", "fufufufufu", "hhuuu"}) {
     interrupt_everywhere('s', inner);
-  }
-}
-
-/// A waiter that is interrupted by a publication with its notification.
-class EventCase {
- public:
-  explicit EventCase(int access) {
-    InterruptedPlatform::on_wait = [this](bool would_sleep) {
-      slept_beside_it = slept_beside_it || (would_sleep && published_.value);
-    };
-    InterruptedPlatform::interrupt_after(access, [this] {
-      published_.value = true;
-      claimed = events_.notify_one();
-    });
-  }
-  ~EventCase() { InterruptedPlatform::on_wait = nullptr; }
-
-  /// False when it ran through before the chosen access.
-  bool run() {
-    auto key = events_.prepare_wait();
-    saw_it = published_.load();
-    notified = saw_it ? events_.cancel_wait(key) : events_.commit_wait(key, 1);
-    return InterruptedPlatform::interrupted();
-  }
-  bool is_balanced() {
-    if (events_.waiters() != 0) return false;
-    return !events_.commit_wait(events_.prepare_wait(), 1);
-  }
-
-  bool saw_it = false, notified = false, claimed = false, slept_beside_it = false;
-
- private:
-  EventCount<InterruptedPlatform> events_;
-  InterruptedPlatform::atomic<bool> published_{false};
-};
-
-TEST(Interleaving, WaiterOfAnEventCountInterruptedByANotification) {
-  int notified = 0, seen = 0, access = 0;
-  for (;; ++access) {
-    SCOPED_TRACE("access " + std::to_string(access));
-    EventCase test(access);
-    if (!test.run()) break;
-    EXPECT_EQ(test.notified, test.claimed);
-    EXPECT_FALSE(test.slept_beside_it) << "a lost wake-up";
-    notified += test.notified ? 1 : 0;
-    seen += test.saw_it ? 1 : 0;
-    InterruptedPlatform::on_wait = nullptr;
-    EXPECT_TRUE(test.is_balanced());
-  }
-  EXPECT_GT(access, 5);
-  EXPECT_GT(notified, 0);
-  EXPECT_GT(seen, 0);
-}
-
-// A waiter that has been notified cancels, while another prepares and consumes the signal that was under way to
-// the first one.
-TEST(Interleaving, LeaverOfAnEventCountInterruptedByAnotherWaiter) {
-  for (int access = 0;; ++access) {
-    SCOPED_TRACE("access " + std::to_string(access));
-    EventCount<InterruptedPlatform> events;
-    auto key = events.prepare_wait();
-    ASSERT_TRUE(events.notify_one());
-    bool other_notified = false;
-    InterruptedPlatform::interrupt_after(
-        access, [&] { other_notified = events.commit_wait(events.prepare_wait(), 1); });
-    const bool notified = events.cancel_wait(key);
-    if (!InterruptedPlatform::interrupted()) break;
-    EXPECT_NE(notified, other_notified);
-    EXPECT_EQ(events.waiters(), 0u);
-    EXPECT_FALSE(events.commit_wait(events.prepare_wait(), 1)) << "no signal is left over";
   }
 }
 

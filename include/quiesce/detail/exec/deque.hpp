@@ -28,8 +28,7 @@
 // Orders:
 //  - bottom stores are release at least (also the one that gives back in pop): they pair with a thief's load of
 //    bottom and so publish the slots and what the items point to. push uses seq_cst, because it is also a
-//    publication for EventCount and IdleSet; a thief's load of bottom is their re-check. push_quiet is release
-//    only, for when nobody will be notified of it.
+//    publication for IdleSet; a thief's load of bottom is its re-check.
 //  - the compare-exchanges of top are seq_cst. The owner's acquire load of top in push pairs with them: a slot
 //    is written again only after the thief that emptied it has read it.
 //  - slots are relaxed: bottom publishes them, and a value read too early is thrown away by 4.
@@ -54,11 +53,16 @@ class WorkDeque {
   WorkDeque& operator=(const WorkDeque&) = delete;
 
   /// Owner. False when full: take_half, then push again.
-  [[nodiscard]] bool push(T* item) noexcept { return push_as(item, std::memory_order_seq_cst); }
-
-  /// Owner. As push, cheaper, but a worker that parks at the same time may miss it: only when no notification
-  /// follows.
-  [[nodiscard]] bool push_quiet(T* item) noexcept { return push_as(item, std::memory_order_release); }
+  [[nodiscard]] bool push(T* item) noexcept {
+    const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);
+    if (bottom - top_seen_ >= Capacity) {
+      top_seen_ = top_.load(std::memory_order_acquire);
+      if (bottom - top_seen_ >= Capacity) return false;
+    }
+    slot(bottom).store(item, std::memory_order_relaxed);
+    bottom_.store(bottom + 1, std::memory_order_seq_cst);
+    return true;
+  }
 
   /// Owner. The newest item, or nullptr.
   [[nodiscard]] T* pop() noexcept {
@@ -127,17 +131,6 @@ class WorkDeque {
 
   atomic<T*>& slot(std::int64_t index) noexcept {
     return slots_[static_cast<std::size_t>(index) & (Capacity - 1)];
-  }
-
-  bool push_as(T* item, std::memory_order publish) noexcept {
-    const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);
-    if (bottom - top_seen_ >= Capacity) {
-      top_seen_ = top_.load(std::memory_order_acquire);
-      if (bottom - top_seen_ >= Capacity) return false;
-    }
-    slot(bottom).store(item, std::memory_order_relaxed);
-    bottom_.store(bottom + 1, publish);
-    return true;
   }
 
   alignas(64) atomic<std::int64_t> top_{0};     // written by thieves

@@ -8,8 +8,7 @@
 //  2. `size_` repeats the length outside the lock, so that looking into an empty injector costs one load and no
 //     shared write. It is written only by whoever holds the lock.
 //  3. A push makes itself visible by the seq_cst store of `size_`; the look of a worker that is about to park
-//     is the seq_cst load in `empty()`. These are the publication and the re-check of EventCount and IdleSet
-//     (event_count.hpp).
+//     is the seq_cst load in `empty()`. These are the publication and the re-check of IdleSet.
 //
 // Orders: the items are published by the lock. The load in 2 is seq_cst because of 3 (the same instruction as a
 // relaxed one on x86). The store after a pop is relaxed: a parking worker that still reads the longer length
