@@ -1,2 +1,2 @@
 # The task goes idle without looking whether it was claimed while it registered.
-s/atomic { if :: claimed -> skip :: else -> run_state = IDLE fi };/run_state = IDLE;/
+s/slept = PENDING; if :: PENDING -> run_state = IDLE :: else -> skip fi }/slept = true; run_state = IDLE }/

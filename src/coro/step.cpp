@@ -6,15 +6,13 @@
 #include "quiesce/detail/coro/foreign.hpp"
 #include "quiesce/detail/coro/promise.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
+#include "quiesce/detail/kernel/thread_context.hpp"
 #include "quiesce/task.hpp"
 
 namespace quiesce {
 
 namespace detail {
 namespace {
-
-constinit thread_local int unwinding_depth = 0;
-constinit thread_local bool frame_survived = false;
 
 /// A destructor threw while a frame of the task was destroyed: the task ends Panicked, whatever else it would have ended with.
 void note_torn(TaskRecord* task, std::exception_ptr exception) noexcept {
@@ -105,11 +103,17 @@ TaskWord disarm(TaskRecord& task) noexcept {
   return task.word.apply([](TaskWord w) { return task_word::disarm(w); }).before;
 }
 
+/// A request is to be observed first. The word is as at the end of a wait by a request.
+TaskWord refused_park(TaskRecord& task) noexcept {
+  const TaskWord before = task.word.apply([](TaskWord w) { return task_word::spend_epoch(w); }).before;
+  return before.without(TaskWord::wait_bits).with(TaskWord::by_request_bit);
+}
+
 /// The task sleeps, and perhaps runs elsewhere already (nullopt), or goes on: the word that its wait has ended with.
 std::optional<TaskWord> park(TaskRecord& task) noexcept {
   const TaskRecord& ending = *task.wait_ops.load(std::memory_order_relaxed)->looks_at(task.wait_data);
   const TaskStep parked = task.word.apply([](TaskWord w) { return task_word::park(w); });
-  if (!parked.made) return parked.before.with(TaskWord::by_request_bit);
+  if (!parked.made) return refused_park(task);
   // From here on only words of records are safe to look at. In whatever life they are: the claim is of this wait or fails.
   if (!ending.word.load().done()) return std::nullopt;
   const std::uint64_t epoch = parked.before.next_epoch().epoch();
@@ -180,7 +184,7 @@ void frame_miscompiled() noexcept {
 
 void PromiseBase::caught() noexcept {
   if (destroying) {
-    frame_survived = true;
+    thread_context.frame_survived = true;
     return note_torn(task, std::current_exception());
   }
   ops()->put_panic(*this, task->kernel().note_panic(*task, std::current_exception()));
@@ -193,19 +197,20 @@ void destroy_frame(PromiseBase& frame) noexcept {
 void destroy_ended(PromiseBase& frame, bool failed) noexcept {
   TaskRecord* task = frame.task;
   frame.destroying = true;
-  if (failed) ++unwinding_depth;
-  const bool outer = frame_survived;
+  ThreadContext& here = thread_context;
+  if (failed) ++here.unwinding_depth;
+  const bool outer = here.frame_survived;
   std::coroutine_handle<PromiseBase> handle = frame.handle();
   do {
     // A destructor that throws goes to unhandled_exception and leaves the frame alive at its final suspension: it is destroyed
     // again from there. One of an argument or of the promise leaves by the exception, with the frame gone.
-    frame_survived = false;
+    here.frame_survived = false;
     try {
       handle.destroy();
     } catch (...) { note_torn(task, std::current_exception()); }
-  } while (frame_survived);
-  frame_survived = outer;
-  if (failed) --unwinding_depth;
+  } while (here.frame_survived);
+  here.frame_survived = outer;
+  if (failed) --here.unwinding_depth;
 }
 
 void await_child(PromiseBase& parent, PromiseBase*& owner, PromiseBase::Deliver deliver) noexcept {
@@ -224,6 +229,7 @@ void end_with_error(PromiseBase& leaf, Error error) noexcept {
 }
 
 bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn) noexcept {
+  task.kernel().use(task, Use::Read);
   if (!stubborn) task.kernel().note_checkpoint(task);
   if (!task.word.apply([&](TaskWord w) { return task_word::prepare(w, stubborn); })) return false;
   note_wait(task, ops, data);
@@ -232,6 +238,7 @@ bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn)
 }
 
 void begin_park(TaskRecord& task, const LeafOps& ops, void* data) noexcept {
+  task.kernel().use(task, Use::Read);
   task.kernel().note_checkpoint(task);
   note_wait(task, ops, data);
   signal(task, Signal::Park);
@@ -261,6 +268,7 @@ void abandon_wait(TaskRecord& task) noexcept {
 }
 
 bool bears_request(const TaskRecord& task) noexcept {
+  task.kernel().use(task, Use::Read);
   if (task.word.load().requested()) return true;
   return task.role != TaskRole::Driver && task.region->word.load().cancelled();
 }
@@ -291,9 +299,10 @@ StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
     signal(task, Signal::None);
     leaf_of(task).handle().resume();
     if (task.torn && static_cast<Signal>(task.signal) != Signal::Ended && !waits_for_others(task)) {
+      // It gets no result, as if it had been refused.
       const auto waits = static_cast<Signal>(task.signal);
-      if (waits == Signal::Wait || waits == Signal::Park)  // it gets no result, as if it had been refused
-        finish_wait(task, disarm(task).with(TaskWord::by_request_bit));
+      if (waits == Signal::Wait) finish_wait(task, disarm(task).with(TaskWord::by_request_bit));
+      if (waits == Signal::Park) finish_wait(task, refused_park(task));
       if (!settle(task)) return StepEnd::Done;
       continue;
     }
@@ -326,6 +335,8 @@ StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
 
 }  // namespace detail
 
-bool unwinding() noexcept { return detail::unwinding_depth > 0 || std::uncaught_exceptions() > 0; }
+bool unwinding() noexcept {
+  return detail::thread_context.unwinding_depth > 0 || std::uncaught_exceptions() > 0;
+}
 
 }  // namespace quiesce

@@ -57,6 +57,7 @@ void mark(RegionRef ref, const CancelReason& reason, Whose whose, bool at_its_ow
     return;
   }
   const bool first = !region.reason.has_value();
+  kernel.use(region, Use::Write);
   const std::optional<CancelReason> before = region.reason;
   put_strengthened(region.reason, reason);
   if (whose == Whose::Outside) put_strengthened(region.outside, reason);
@@ -105,6 +106,7 @@ void finish_withdrawn(TaskRecord& task) noexcept {
 }
 
 bool request(TaskRecord& task) noexcept {
+  task.kernel().use(task, Use::Write);
   TaskStep step = task.word.apply([](TaskWord w) { return task_word::request(w); });
   return step.made && !step.before.requested();
 }

@@ -153,6 +153,7 @@ bool Kernel::enter_finalizing(RegionRecord& region) noexcept {
 
 std::expected<void, RegionError> Kernel::add_finalizer(RegionRef region, std::unique_ptr<FinalizerNode> node) {
   RegionRecord& record = *region.record;
+  use(record, Use::Write);
   {
     std::scoped_lock hold(record.lock);
     // Under the lock the gate cannot pass from Open to Finalizing unseen: the phase takes this lock to look at the list,

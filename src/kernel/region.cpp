@@ -103,6 +103,7 @@ std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birt
   if (parent == nullptr && !accepting())
     return std::unexpected(SpawnError(SpawnErrorKind::RuntimeShutdown, RegionId{}));
   if (parent != nullptr) {
+    use(*parent, birth.limits.max_children || parent->limits.max_children ? Use::Write : Use::Update);
     RegionWord before = parent->word.add_one();
     // A running task of the region holds its life: it may open a child in any state but Closed (R3).
     bool holder = birth.opener != nullptr && birth.opener->region == parent;
@@ -113,15 +114,34 @@ std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birt
       return std::unexpected(std::move(error));
     }
   }
+  if (parent != nullptr) {
+    std::optional<SpawnError> too_many;
+    {
+      std::scoped_lock hold(parent->lock);
+      const std::uint32_t live = parent->child_count.load();
+      if (parent->limits.max_children && live >= *parent->limits.max_children) {
+        too_many = SpawnError::at_capacity(birth.parent.id(), parent->path.to_string(), "max_children",
+                                           *parent->limits.max_children, live);
+      } else {
+        parent->child_count.store(live + 1);
+      }
+    }
+    if (too_many) {
+      release_live(*parent);
+      return std::unexpected(std::move(*too_many));
+    }
+  }
   RegionRecord* region = RegionSlab::allocate();
   if (region == nullptr) {
-    if (parent != nullptr) release_live(*parent);
+    if (parent != nullptr) {
+      parent->child_count.fetch_sub(1);
+      release_live(*parent);
+    }
     throw std::bad_alloc();
   }
   const std::uint32_t ordinal = birth.opener != nullptr
                                     ? birth.opener->ordinals.fetch_add(1, std::memory_order_relaxed)
-                                    : (parent == nullptr ? next_root_ordinal() : parent->child_count.load());
-  std::optional<std::uint64_t> too_many;
+                                    : (parent == nullptr ? next_root_ordinal() : parent->ordinals.fetch_add(1));
   RegionStep born;
   {
     std::scoped_lock hold(region->lock);
@@ -162,29 +182,10 @@ std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birt
   RegionRef ref{region, region->word.load().generation()};
   if (parent != nullptr) {
     std::scoped_lock hold(parent->lock);
-    std::uint32_t live = parent->child_count.load();
-    if (parent->limits.max_children && live >= *parent->limits.max_children) {
-      too_many = live;
-    } else {
-      region->sibling_prev = nullptr;
-      region->sibling_next = parent->children;
-      if (parent->children != nullptr) parent->children->sibling_prev = region;
-      parent->children = region;
-      parent->child_count.store(live + 1);
-    }
-  }
-  if (too_many) {
-    SpawnError error = SpawnError::at_capacity(birth.parent.id(), parent->path.to_string(), "max_children",
-                                               *parent->limits.max_children, *too_many);
-    region->parent = nullptr;  // never linked, never counted there
-    region->result = nullptr;
-    region->finalizer_count = 0;
-    region->word.sub_one();
-    region->word.apply([&](RegionWord w) { return region_word::finalize(w, ref.generation); });
-    region->word.apply([](RegionWord w) { return region_word::close(w); });
-    RegionSlab::free(region);
-    release_live(*parent);
-    return std::unexpected(std::move(error));
+    region->sibling_prev = nullptr;
+    region->sibling_next = parent->children;
+    if (parent->children != nullptr) parent->children->sibling_prev = region;
+    parent->children = region;
   }
   if (parent == nullptr) {
     std::scoped_lock hold(mutex_);
@@ -259,6 +260,7 @@ void Kernel::report_close(const RegionRecord& region, bool has_own_deadline) noe
 
 void Kernel::begin_close(RegionRef region) noexcept {
   RegionRecord& record = *region.record;
+  use(record, Use::Write);
   bool drop_hold = false;
   {
     std::scoped_lock hold(record.lock);
@@ -425,6 +427,7 @@ void Kernel::complete_body(RegionRecord& region, TaskRecord& task, OutcomeKind k
 
 RegionRecord* Kernel::close_region(RegionRecord& region) noexcept {
   QUIESCE_ASSERT(region.word.load().gate() == Gate::Finalizing, "only a finalizing region closes");
+  use(region, Use::Write);
   bool deadline = false, escalation = false, warning = false, notice = false;
   {
     std::scoped_lock hold(region.lock);

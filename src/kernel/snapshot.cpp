@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <mutex>
 #include <ostream>
 
@@ -218,6 +219,7 @@ Snapshot take_snapshot(const std::vector<RegionRef>& roots, Time now) {
       for (const TaskRecord* task = first_member(shard.members); task != nullptr; task = next_member(*task)) {
         shot.tasks.push_back(view(*task, now, false));
       }
+      shot.live -= std::min(shot.live, shard.spare);
     }
     snapshot.regions.push_back(std::move(shot));
   }

@@ -90,6 +90,7 @@ std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
   TaskStep born = task->word.apply_alone([&](TaskWord w) { return task_word::birth(w, birth.has_handle); });
   QUIESCE_ASSERT(born.made, "a record from the free stock is Free");
   if (child) {
+    use(region, region.max_tasks.load(std::memory_order_relaxed) == ~0u ? Use::Update : Use::Write);
     if (std::optional<SpawnError> refused = enter_region(*task, birth.region)) {
       task->word.apply_alone([](TaskWord w) { return task_word::complete(w); });
       free_record(*task);
@@ -221,8 +222,10 @@ bool Kernel::claim(Waiter waiter, bool by_request, Origin origin) noexcept {
   TaskRecord* task = TaskSlab::find(waiter.index());
   if (task == nullptr) return false;
   TaskStep step = task->word.apply([&](TaskWord w) { return task_word::claim(w, waiter.epoch(), by_request); });
-  if (step.made && step.before.run() == RunState::Idle) {
-    task->kernel().executor_->schedule(*task, lane_of(*task, by_request), origin);
+  if (step.made && step.before.run() == RunState::Idle) {  // else it runs, and may have ended by now
+    Kernel& kernel = task->kernel();
+    kernel.use(*task, Use::Write);
+    kernel.executor_->schedule(*task, lane_of(*task, by_request), origin);
   }
   return step.made;
 }
@@ -261,6 +264,8 @@ void Kernel::complete(TaskRecord& task, OutcomeKind kind) noexcept {
     return;
   }
   RegionRecord& region = *task.region;
+  use(task, Use::Write);
+  use(region, kind == OutcomeKind::Ok && plain ? Use::Update : Use::Write);
   count(&CountShard::tasks_completed);
   report_metric(metrics(), [&](MetricsProvider& to) {
     to.task_completed(task.id(), kind, executor_->now() - task.created_at);
@@ -305,7 +310,9 @@ void Kernel::complete_ok(TaskRecord& task, RegionRecord& region) noexcept {
     unlink(shard.members, task);
     task.membership = Membership::None;
     done = task.word.apply([](TaskWord w) { return task_word::complete(w); });
-    spared = shard.spare < spares_max && leaves_spares(region);
+    // What nobody will take dies here, and before the region may close.
+    const bool dies = done.before.has(TaskWord::dropped_bit) && !task.result_ops->trivial;
+    spared = !dies && shard.spare < spares_max && leaves_spares(region);
     if (spared) ++shard.spare;
   }
   QUIESCE_ASSERT(done.made, "a task completes once, and waits for nothing then");

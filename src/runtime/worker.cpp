@@ -150,7 +150,7 @@ void Worker::join() {
 
 void Worker::run() {
   worker_of_thread = this;
-  thread_context = {nullptr, &executor_, index_};
+  thread_context = ThreadContext{.executor = &executor_, .worker = index_};
   metrics_ = executor_.kernel_->metrics();
   const std::string name = (executor_.config_.name.substr(0, 10) + "-w" + std::to_string(index_)).substr(0, 15);
   pthread_setname_np(pthread_self(), name.c_str());

@@ -106,6 +106,7 @@ Outcome<> cx_checkpoint(CxCore cx) {
   if (std::optional<Error> error = own_context_error(cx, "checkpoint"))
     return Outcome<>::err(std::move(*error));
   TaskRecord& task = *cx.task;
+  task.kernel().use(task, Use::Read);
   task.kernel().note_checkpoint(task);
   if (!task.word.load().must_observe()) return Outcome<>::ok();
   task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });

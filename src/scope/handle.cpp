@@ -5,10 +5,18 @@
 namespace quiesce::detail {
 namespace {
 
+/// The joiner leaves. Another may have come since the request won, and must not be forgotten with it.
+void retract(TaskRecord& target, const TaskRecord& leaving) noexcept {
+  target.word.apply([](TaskWord w) { return task_word::retract_joiner(w); });
+  const Waiter announced{target.joiner.load(std::memory_order_acquire)};
+  if (announced.index() == leaving.index) return;
+  if (!target.word.apply([](TaskWord w) { return task_word::announce_joiner(w); })) Kernel::claim(announced);
+}
+
 LeafNext finish_join(TaskRecord& joiner, void* data, TaskWord before) noexcept {
   auto& wait = *static_cast<JoinWait*>(data);
   if (before.has(TaskWord::by_request_bit)) {
-    wait.target->word.apply([](TaskWord w) { return task_word::retract_joiner(w); });
+    retract(*wait.target, joiner);
     if (!wait.observed) return LeafNext::EndCancelled;
     wait.refused = Outcome<>::cancelled(joiner.kernel().reason_seen_by(joiner));
   }
@@ -26,7 +34,8 @@ bool has_other_joiner(const TaskRecord& target) noexcept {
   const TaskRecord* joiner = TaskSlab::find(announced.index());
   if (joiner == nullptr) return false;
   const TaskWord word = joiner->word.load();
-  return word.has(TaskWord::armed_bit) && !word.claimed() && word.epoch() == announced.epoch();
+  const bool parks = word.next_epoch().epoch() == announced.epoch();
+  return parks || (word.pending() && word.epoch() == announced.epoch());
 }
 
 }  // namespace
@@ -57,6 +66,7 @@ bool JoinWait::start(PromiseBase& self) noexcept {
     refused = Outcome<>::err(std::move(*misuse));
     return answer_now();
   }
+  task.kernel().use(*target, Use::Read);
   if (target->word.load().done()) return answer_now();
   if (task.kernel().executor().step_now(*target) && target->word.load().done()) return answer_now();
   target->joiner.store(next_waiter_of(task).packed, std::memory_order_release);

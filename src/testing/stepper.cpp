@@ -232,7 +232,8 @@ struct Stepper::Impl final : Executor {
   StepResult step_task(TaskRecord& task) {
     const bool driver = task.role == TaskRole::Driver;
     stepping = true;
-    const ThreadContext outer = std::exchange(thread_context, {thread_context.running, this, 0});
+    const ThreadContext outer = std::exchange(
+        thread_context, ThreadContext{.running = thread_context.running, .executor = this, .worker = 0});
     StepEnd end = kernel->run_step(task);
     thread_context = outer;
     stepping = false;

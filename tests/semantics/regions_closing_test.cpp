@@ -1,5 +1,7 @@
 // Rules R2 to R4: the states of a region, what it refuses from Closing on, and its close.
+#include <atomic>
 #include <thread>
+#include <utility>
 
 #include "support.hpp"
 
@@ -281,6 +283,37 @@ TEST(Regions, R4_finalizers_are_steps_of_their_own) {
   EXPECT_EQ(bench.stepper.region(bench.root)->state, RegionState::Finalizing);
   EXPECT_EQ(bench.stepper.run_until_idle(), 1u);
   EXPECT_TRUE(ran);
+}
+
+TEST(Regions, R4_a_result_that_nobody_takes_dies_before_its_region_closes) {
+  struct Borrowing {
+    std::atomic<int>* alive;
+    explicit Borrowing(std::atomic<int>* count) : alive(count) { ++*alive; }
+    Borrowing(Borrowing&& other) noexcept : alive(std::exchange(other.alive, nullptr)) {}
+    ~Borrowing() {
+      if (alive == nullptr) return;
+      for (int i = 0; i < 100; ++i) std::this_thread::yield();  // the region would have time to close
+      --*alive;
+    }
+  };
+  Runtime runtime = Runtime::builder().workers(2).build();
+  auto body = [](Cx cx, Scope<>&) -> Task<> {
+    for (int i = 0; i < 200; ++i) {
+      std::atomic<int> alive{0}, made{0};
+      auto inner = [&](Cx mine, Scope<>& scope) -> Task<> {
+        auto child = [&](Cx) -> Task<Borrowing> {
+          Borrowing result(&alive);
+          made = 1;
+          co_return result;
+        };
+        { auto handle = scope.spawn(mine, UnsafeSend(std::move(child))).value(); }
+        while (made == 0) co_await mine.yield();
+      };
+      co_await region(cx, FailFast{}, inner);
+      EXPECT_EQ(alive.load(), 0);
+    }
+  };
+  EXPECT_TRUE(runtime.block_on(body).is_ok());
 }
 
 TEST(Regions, R4_a_closed_regions_id_is_stale) {

@@ -6,6 +6,7 @@
 #include "quiesce/detail/kernel/blocking_job.hpp"
 #include "quiesce/detail/kernel/timer_entry.hpp"
 #include "quiesce/detail/kernel/work_item.hpp"
+#include "quiesce/logical.hpp"
 #include "quiesce/time.hpp"
 
 namespace quiesce::detail {
@@ -18,6 +19,13 @@ enum class Lane : std::uint8_t { Cancel, Timed, Ready };
 /// Where a runnable task comes from: a hint for locality, never for correctness. Handoff is a wake by a task that has just ended,
 /// as the last thing that its step does.
 enum class Origin : std::uint8_t { Spawn, Wake, Handoff, Yield };
+
+/// How a step of an exact kernel uses what others may use too: for who decides which steps may be exchanged (the lab).
+enum class Use : std::uint8_t {
+  Read,
+  Update,  // commutes with other updates: counts of a region
+  Write
+};
 
 class Executor {
  public:
@@ -38,6 +46,8 @@ class Executor {
   /// True: the job will never run.
   virtual bool withdraw_blocking(BlockingJob& job) noexcept = 0;
   virtual Time now() const noexcept = 0;
+  /// The current step uses a task or region. Only of an exact kernel.
+  virtual void use(LogicalId, Use) noexcept {}
   /// The worker that runs on this thread, or `no_worker`.
   std::uint32_t current_worker() const noexcept;
   /// A cheaper `now()` that may lag by a few steps; for statistics.

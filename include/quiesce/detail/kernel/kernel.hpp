@@ -108,6 +108,13 @@ class Kernel {
   /// Of any task whose record is held; the kernel's own unless its context was given others.
   CapabilityBlock* capabilities_of(const TaskRecord& task) const noexcept;
   void publish(TaskRecord& task) noexcept;
+  /// Tells an executor that wants to know (exact kernels) what the current step uses.
+  void use(const TaskRecord& task, Use how) const noexcept {
+    if (config_.exact) executor_->use(task.logical(), how);
+  }
+  void use(const RegionRecord& region, Use how) const noexcept {
+    if (config_.exact) executor_->use(region.logical, how);
+  }
   /// A cancel point of the task, for the metrics: time since the one before. Nothing without a provider.
   void note_checkpoint(TaskRecord& task) noexcept {
     if (metrics() != nullptr) report_checkpoint(task, true);

@@ -27,7 +27,8 @@
 //     meanwhile, in which case it goes on without having slept. (Active and claimed is what other designs call `notified`.)
 //     *park* is both in one, for a wait whose end can be seen by a look (a join): the waiter is registered with the next
 //     epoch first, then the task parks, then it looks. Who ended it before the park has failed to claim, since the epoch
-//     was not there yet; so a look that sees the end claims for itself.
+//     was not there yet; so a look that sees the end claims for itself. A park that is refused spends the epoch that it
+//     has given away, or a late claim would end the task's next wait.
 //  3. To resume it anyone must *claim*: one CAS that needs armed, this epoch, and not yet claimed. A claim by a request needs
 //     in addition that the task is not masked and the wait not stubborn. The winner enqueues the task if it was Idle.
 //  4. The resumed task detaches whatever did not win. Its word still says what the claim said, until the next wait. A wait
@@ -116,6 +117,11 @@ constexpr Next commit(TaskWord w) {
 constexpr Next park(TaskWord w) {
   Next prepared = prepare(w, false);
   return prepared ? commit(*prepared) : prepared;
+}
+/// A park that was refused after its waiter had been registered: nobody may find that epoch in force later.
+constexpr Next spend_epoch(TaskWord w) {
+  if (w.run() != RunState::Active || w.pending()) return {};
+  return w.without(TaskWord::wait_bits).next_epoch();
 }
 /// Wins the right to resume the wait of `epoch`.
 constexpr Next claim(TaskWord w, std::uint64_t epoch, bool by_request) {
