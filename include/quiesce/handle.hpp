@@ -37,6 +37,8 @@ struct JoinWait {
   JoinWait(CxCore context, TaskRecord* joined, bool observe) : cx(context), target(joined), observed(observe) {}
   /// True when the coroutine stays suspended (or has ended).
   bool start(PromiseBase& self) noexcept;
+  /// Why it is refused.
+  std::optional<Error> misuse(const TaskRecord& task) const;
   /// Takes the result out of the record exactly once; false when it was taken before.
   bool take() noexcept;
 };

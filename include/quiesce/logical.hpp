@@ -53,14 +53,11 @@ class LogicalPath {
   LogicalPath& operator=(const LogicalPath&) noexcept = default;
   // A moved-from path is empty.
   LogicalPath(LogicalPath&& other) noexcept
-      : prefix_(std::move(other.prefix_)), size_(std::exchange(other.size_, std::uint8_t{0})) {
-    copy_tail(other);
-  }
+      : prefix_(std::move(other.prefix_)), tail_(std::exchange(other.tail_, Tail{})) {}
   LogicalPath& operator=(LogicalPath&& other) noexcept {
     if (this == &other) return *this;
     prefix_ = std::move(other.prefix_);
-    size_ = std::exchange(other.size_, std::uint8_t{0});
-    copy_tail(other);
+    tail_ = std::exchange(other.tail_, Tail{});
     return *this;
   }
   ~LogicalPath() = default;
@@ -70,18 +67,19 @@ class LogicalPath {
   // The same into an object that is there: a few instructions where both are short.
   void become_child(const LogicalPath& parent, std::uint32_t ordinal) {
     constexpr std::uint32_t bytes = 3;  // of a varint, at most, of an ordinal below 2^21
-    if (prefix_ || parent.prefix_ || parent.size_ + bytes > tail_bytes || ordinal >> (7 * bytes) != 0) {
+    if (prefix_ || parent.prefix_ || parent.tail_.size() + bytes > tail_bytes || ordinal >> (7 * bytes) != 0) {
       *this = parent.child(ordinal);
       return;
     }
-    copy_tail(parent);
-    std::uint8_t* end = tail_ + parent.size_;
+    const std::size_t size = parent.tail_.size();
+    tail_ = parent.tail_;
+    std::uint8_t* end = tail_.bytes() + size;
     for (; ordinal >= 0x80; ordinal >>= 7) *end++ = static_cast<std::uint8_t>(ordinal | 0x80);
     *end++ = static_cast<std::uint8_t>(ordinal);
-    size_ = static_cast<std::uint8_t>(end - tail_);
+    tail_.set_size(static_cast<std::size_t>(end - tail_.bytes()));
   }
 
-  [[nodiscard]] bool is_empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] bool is_empty() const noexcept { return tail_.size() == 0; }
   [[nodiscard]] LogicalId id() const;
   [[nodiscard]] std::string to_string() const;
 
@@ -92,9 +90,16 @@ class LogicalPath {
   friend struct detail::PathNode;
   static constexpr std::size_t tail_bytes = 15;
 
-  void copy_tail(const LogicalPath& other) noexcept {
-    for (std::size_t i = 0; i < tail_bytes; ++i) tail_[i] = other.tail_[i];
-  }
+  // The last chunk: bytes, and in the last of them how many. Two words, so that a copy is two moves.
+  struct Tail {
+    std::uint64_t words[2] = {};
+
+    std::uint8_t* bytes() noexcept { return reinterpret_cast<std::uint8_t*>(words); }
+    const std::uint8_t* bytes() const noexcept { return reinterpret_cast<const std::uint8_t*>(words); }
+    std::uint8_t size() const noexcept { return bytes()[tail_bytes]; }
+    void set_size(std::size_t size) noexcept { bytes()[tail_bytes] = static_cast<std::uint8_t>(size); }
+  };
+
   template <class Visitor>
   void for_each_ordinal(Visitor visitor) const;
 
@@ -102,8 +107,7 @@ class LogicalPath {
   // when the next ordinal does not fit, so equal paths are cut at equal places, and only the empty path has an
   // empty tail.
   detail::IntrusivePtr<detail::PathNode> prefix_;
-  std::uint8_t tail_[tail_bytes] = {};
-  std::uint8_t size_ = 0;
+  Tail tail_;
 };
 
 }  // namespace quiesce

@@ -43,8 +43,9 @@ struct PathNode {
   LogicalId id;  // of the path that ends here
   IntrusivePtr<PathNode> prefix;
 
-  explicit PathNode(const LogicalPath& path) noexcept : size(path.size_), id(path.id()), prefix(path.prefix_) {
-    std::copy_n(path.tail_, path.size_, bytes);
+  explicit PathNode(const LogicalPath& path) noexcept
+      : size(path.tail_.size()), id(path.id()), prefix(path.prefix_) {
+    std::copy_n(path.tail_.bytes(), path.tail_.size(), bytes);
   }
 };
 
@@ -65,13 +66,13 @@ LogicalPath LogicalPath::child(std::uint32_t ordinal) const {
   std::uint8_t encoded[max_varint_bytes];
   const std::size_t size = encode(ordinal, encoded);
   LogicalPath result;
-  if (size_ + size <= tail_bytes) {
+  if (tail_.size() + size <= tail_bytes) {
     result = *this;
   } else {
     result.prefix_ = detail::IntrusivePtr<detail::PathNode>(new detail::PathNode(*this));
   }
-  std::copy_n(encoded, size, result.tail_ + result.size_);
-  result.size_ = static_cast<std::uint8_t>(result.size_ + size);
+  std::copy_n(encoded, size, result.tail_.bytes() + result.tail_.size());
+  result.tail_.set_size(result.tail_.size() + size);
   return result;
 }
 
@@ -81,12 +82,12 @@ void LogicalPath::for_each_ordinal(Visitor visitor) const {
   for (const auto* node = prefix_.get(); node != nullptr; node = node->prefix.get()) chunks.push_back(node);
   for (auto chunk = chunks.rbegin(); chunk != chunks.rend(); ++chunk)
     decode((*chunk)->bytes, (*chunk)->size, visitor);
-  decode(tail_, size_, visitor);
+  decode(tail_.bytes(), tail_.size(), visitor);
 }
 
 LogicalId LogicalPath::id() const {
   LogicalId result = prefix_ ? prefix_->id : LogicalId{};
-  decode(tail_, size_, [&](std::uint32_t ordinal) { result = quiesce::child(result, ordinal); });
+  decode(tail_.bytes(), tail_.size(), [&](std::uint32_t ordinal) { result = quiesce::child(result, ordinal); });
   return result;
 }
 
@@ -100,7 +101,9 @@ std::string LogicalPath::to_string() const {
 }
 
 bool operator==(const LogicalPath& a, const LogicalPath& b) noexcept {
-  if (a.size_ != b.size_ || !std::equal(a.tail_, a.tail_ + a.size_, b.tail_)) return false;
+  if (a.tail_.size() != b.tail_.size() ||
+      !std::equal(a.tail_.bytes(), a.tail_.bytes() + a.tail_.size(), b.tail_.bytes()))
+    return false;
   const auto* x = a.prefix_.get();
   const auto* y = b.prefix_.get();
   // Ends at the first shared node: from there on the paths are one.

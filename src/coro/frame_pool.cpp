@@ -44,6 +44,7 @@ constinit DepotClass depot[class_count];
 
 struct ThreadCache {
   FreeList lists[class_count];
+  bool is_reaped = false;  // at the thread's end
 };
 constinit thread_local ThreadCache cache{};
 
@@ -71,6 +72,7 @@ struct Reaper {
 void touch_reaper() {
   static thread_local Reaper reaper;
   (void)reaper;
+  cache.is_reaped = true;
 }
 
 bool take_batch(std::size_t size_class, FreeList& list) {
@@ -111,7 +113,8 @@ void frame_free(void* memory, std::size_t bytes) noexcept {
   const std::size_t size_class = class_of(bytes);
   if (size_class >= class_count) return ::operator delete(memory);
   FreeList& list = cache.lists[size_class];
-  if (list.size == 0) touch_reaper();
+  if (!cache.is_reaped) [[unlikely]]
+    touch_reaper();
   auto* block = static_cast<Block*>(memory);
   block->next = list.head;
   list.head = block;

@@ -15,6 +15,7 @@ template <class Record>
 struct Stack {
   Record* head = nullptr;
   std::uint32_t size = 0;
+  bool is_reaped = false;  // a thread's, at its end
 
   void push(Record* record) {
     free_link(*record) = head;
@@ -65,6 +66,7 @@ template <class Record>
 void touch_magazine_reaper() {
   static thread_local MagazineReaper<Record> reaper;
   (void)reaper;
+  magazine<Record>.is_reaped = true;
 }
 
 /// Makes one more chunk; false when memory or indices are exhausted. Under the depot's lock.
@@ -99,7 +101,8 @@ Record* Slab<Record>::allocate() noexcept {
 template <class Record>
 void Slab<Record>::free(Record* record) noexcept {
   Stack<Record>& mine = magazine<Record>;
-  if (mine.head == nullptr) touch_magazine_reaper<Record>();
+  if (!mine.is_reaped) [[unlikely]]
+    touch_magazine_reaper<Record>();
   mine.push(record);
   if (mine.size > 2 * magazine_size) give_back<Record>(magazine_size);
 }

@@ -91,11 +91,9 @@ std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
   QUIESCE_ASSERT(born.made, "a record from the free stock is Free");
   if (child) {
     use(region, region.max_tasks.load(std::memory_order_relaxed) == ~0u ? Use::Update : Use::Write);
-    if (std::optional<SpawnError> refused = enter_region(*task, birth.region)) {
-      task->word.apply_alone([](TaskWord w) { return task_word::complete(w); });
-      free_record(*task);
-      return std::unexpected(std::move(*refused));
-    }
+    const Entry entry = enter_region(*task, birth.region);
+    if (!entry.admitted) [[unlikely]]
+      return std::unexpected(refuse_entry(*task, birth.region, entry));
   }
   const bool own_policy = birth.policy != nullptr && birth.policy != region.policy;
   const bool own_capabilities = birth.capabilities != nullptr && birth.capabilities != default_capabilities_;
@@ -116,41 +114,43 @@ bool Kernel::leaves_spares(const RegionRecord& region) const noexcept {
   return !config_.exact && region.body_live.load() && region.max_tasks.load(std::memory_order_relaxed) == ~0u;
 }
 
-std::optional<SpawnError> Kernel::enter_region(TaskRecord& task, RegionRef ref) {
+Kernel::Entry Kernel::enter_region(TaskRecord& task, RegionRef ref) noexcept {
   RegionRecord& region = *ref.record;
   RegionShard& shard = task.shard();
-  RegionWord before;
-  std::uint32_t taken = 0;
-  bool admitted = false, at_limit = false;
-  const std::uint32_t limit = region.max_tasks.load(std::memory_order_relaxed);
-  std::uint32_t live = 0;
-  {
-    std::scoped_lock hold(shard.lock);
-    if (shard.spare > 0) {
-      admitted = region_word::admits(region.word.load(), ref.generation);
-      if (admitted) --shard.spare;
-    } else {
-      taken = leaves_spares(region) ? lease : 1;
-      before = region.word.add(taken);
-      admitted = region_word::admits(before, ref.generation);
-      if (admitted && limit != ~0u) {
-        const std::uint32_t others = region.child_count.load() + (region.body_live.load() ? 1 : 0);
-        live = before.live() - std::min(before.live(), others);
-        at_limit = live >= limit;
-        admitted = !at_limit;
-      }
-      if (admitted) shard.spare += taken - 1;
+  Entry entry{};
+  std::scoped_lock hold(shard.lock);
+  if (shard.spare > 0) {
+    entry.admitted = region_word::admits(region.word.load(), ref.generation);
+    if (entry.admitted) --shard.spare;
+  } else {
+    entry.taken = leaves_spares(region) ? lease : 1;
+    const RegionWord before = region.word.add(entry.taken);
+    entry.admitted = region_word::admits(before, ref.generation);
+    const std::uint32_t limit = region.max_tasks.load(std::memory_order_relaxed);
+    if (entry.admitted && limit != ~0u) {
+      const std::uint32_t others = region.child_count.load() + (region.body_live.load() ? 1 : 0);
+      entry.live = before.live() - std::min(before.live(), others);
+      entry.at_limit = entry.live >= limit;
+      entry.admitted = !entry.at_limit;
     }
-    if (admitted) {
-      link_front(shard.members, task);
-      task.membership = Membership::Shard;
-    }
+    if (entry.admitted) shard.spare += entry.taken - 1;
   }
-  if (admitted) return std::nullopt;
-  SpawnError error = at_limit
-                         ? SpawnError::at_capacity(ref.id(), region.path.to_string(), "max_tasks", limit, live)
+  if (entry.admitted) {
+    link_front(shard.members, task);
+    task.membership = Membership::Shard;
+  }
+  return entry;
+}
+
+SpawnError Kernel::refuse_entry(TaskRecord& task, RegionRef ref, Entry entry) {
+  task.word.apply_alone([](TaskWord w) { return task_word::complete(w); });
+  free_record(task);
+  RegionRecord& region = *ref.record;
+  SpawnError error = entry.at_limit
+                         ? SpawnError::at_capacity(ref.id(), region.path.to_string(), "max_tasks",
+                                                   region.max_tasks.load(std::memory_order_relaxed), entry.live)
                          : refuse(ref);
-  if (taken > 0) release_live(region, taken);
+  if (entry.taken > 0) release_live(region, entry.taken);
   return error;
 }
 

@@ -40,31 +40,31 @@ bool has_other_joiner(const TaskRecord& target) noexcept {
 
 }  // namespace
 
+std::optional<Error> JoinWait::misuse(const TaskRecord& task) const {
+  if (target == nullptr) return Error(ErrorCode::PolledAfterCompletion, "join of a handle that was moved from");
+  if (target == &task)
+    return Error(ErrorCode::InvalidArgument,
+                 "task " + task.path.to_string() + " waits for itself: it would never end");
+  if (cx.task != &task || !cx.alive()) return own_context_error(cx, "join");
+  return Error(ErrorCode::AlreadyJoining, "another task waits in a join of task " + target->path.to_string());
+}
+
 // A joiner is a value in the joined task's record, announced by its word. Store, then announce: the announcement releases the
 // value to the completion, which reads it after its own transition of the same word; when the task is done already the
 // announcement fails and nothing sleeps. The value names the wait that begins with the park.
 bool JoinWait::start(PromiseBase& self) noexcept {
   TaskRecord& task = *self.task;
-  std::optional<Error> misuse;
-  if (target == nullptr) {
-    misuse = Error(ErrorCode::PolledAfterCompletion, "join of a handle that was moved from");
-  } else if (target == &task) {
-    misuse = Error(ErrorCode::InvalidArgument,
-                   "task " + task.path.to_string() + " waits for itself: it would never end");
-  } else if (cx.task != &task || !cx.alive()) {
-    misuse = own_context_error(cx, "join");
-  } else if (has_other_joiner(*target)) {
-    misuse =
-        Error(ErrorCode::AlreadyJoining, "another task waits in a join of task " + target->path.to_string());
-  }
   auto answer_now = [&] {  // false: resume at once
     if (!settle(*this, task)) return give_way(task);
     signal(task, Signal::Ended);
     return true;
   };
-  if (misuse) {
-    refused = Outcome<>::err(std::move(*misuse));
-    return answer_now();
+  const bool well = target != nullptr && target != &task && cx.task == &task && cx.alive();
+  if (!well || has_other_joiner(*target)) [[unlikely]] {
+    if (std::optional<Error> error = misuse(task)) {
+      refused = Outcome<>::err(std::move(*error));
+      return answer_now();
+    }
   }
   task.kernel().use(*target, Use::Read);
   if (target->word.load().done()) return answer_now();

@@ -228,8 +228,13 @@ class Kernel {
   static bool cancelled_by_own(const RegionRecord& region, const TaskRecord& task) noexcept;
   bool escalate_task(TaskRecord& task) noexcept;
   void note_escalated(TaskId task, const std::string& path) noexcept;
-  /// Admits the child to its region and links it: nullopt, or why not.
-  std::optional<SpawnError> enter_region(TaskRecord& task, RegionRef ref);
+  /// Admits the child to its region and links it. When it does not: counts to give back, and how many tasks were at the limit.
+  struct Entry {
+    bool admitted, at_limit;
+    std::uint32_t taken, live;
+  };
+  Entry enter_region(TaskRecord& task, RegionRef ref) noexcept;
+  SpawnError refuse_entry(TaskRecord& task, RegionRef ref, Entry entry);
   /// May shards of the region hold spare counts now?
   bool leaves_spares(const RegionRecord& region) const noexcept;
   void complete_ok(TaskRecord& task, RegionRecord& region) noexcept;
