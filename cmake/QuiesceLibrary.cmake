@@ -1,4 +1,4 @@
-# The library, its testing kit, and the Prometheus provider.
+# The library, its testing kit, the lab, and the Prometheus provider.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
@@ -18,7 +18,7 @@ function(quiesce_library target alias)
 endfunction()
 
 file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/*.cpp")
-list(FILTER sources EXCLUDE REGEX "^${PROJECT_SOURCE_DIR}/src/(testing|prometheus)/")
+list(FILTER sources EXCLUDE REGEX "^${PROJECT_SOURCE_DIR}/src/(testing|lab|prometheus)/")
 if(NOT sources)
   message(FATAL_ERROR "quiesce: no sources below ${PROJECT_SOURCE_DIR}/src; the checkout is incomplete")
 endif()
@@ -33,6 +33,13 @@ file(GLOB_RECURSE testing_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/t
 if(testing_sources)
   quiesce_library(quiesce_testing testing ${testing_sources})
   target_link_libraries(quiesce_testing PUBLIC quiesce)
+endif()
+
+file(GLOB_RECURSE lab_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/lab/*.cpp")
+if(lab_sources)
+  find_package(Boost 1.81 REQUIRED COMPONENTS context)
+  quiesce_library(quiesce_lab lab ${lab_sources})
+  target_link_libraries(quiesce_lab PUBLIC quiesce PRIVATE Boost::context)
 endif()
 
 file(GLOB_RECURSE prometheus_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/prometheus/*.cpp")

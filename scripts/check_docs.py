@@ -32,6 +32,7 @@ COMPILE_SECONDS_MAX = 300
 RUN_SECONDS_MAX = 60
 ARCHIVES = {  # archive -> what it needs from the system, in link order
     "libquiesce_testing.a": [],
+    "libquiesce_lab.a": ["-lboost_context"],
     "libquiesce_prometheus.a": ["-lprometheus-cpp-pull", "-lprometheus-cpp-core"],
     "libquiesce.a": ["-lspdlog", "-lfmt", "-lbacktrace", "-pthread"],
 }

@@ -1,7 +1,7 @@
 # Debian packages: what ./run needs and what ./test needs besides. Sourced by both; needs nothing but bash and apt.
 run_packages=(
   g++ cmake ninja-build
-  libfmt-dev libspdlog-dev libboost1.81-dev libssl-dev libcli11-dev
+  libfmt-dev libspdlog-dev libboost1.81-dev libboost-context1.81-dev libssl-dev libcli11-dev
 )
 test_packages=(
   "${run_packages[@]}"

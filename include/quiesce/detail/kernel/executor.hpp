@@ -48,6 +48,8 @@ class Executor {
   virtual Time now() const noexcept = 0;
   /// The current step uses a task or region. Only of an exact kernel.
   virtual void use(LogicalId, Use) noexcept {}
+  /// The running task is at a cancel point: it is about to look for a request, or to wait. Only of an exact kernel.
+  virtual void at_cancel_point(TaskRecord&) noexcept {}
   /// The worker that runs on this thread, or `no_worker`.
   std::uint32_t current_worker() const noexcept;
   /// A cheaper `now()` that may lag by a few steps; for statistics.

@@ -115,8 +115,9 @@ class Kernel {
   void use(const RegionRecord& region, Use how) const noexcept {
     if (config_.exact) executor_->use(region.logical, how);
   }
-  /// A cancel point of the task, for the metrics: time since the one before. Nothing without a provider.
+  /// A cancel point of the task: for the lab; for the metrics, time since the one before. Nothing without either.
   void note_checkpoint(TaskRecord& task) noexcept {
+    if (config_.exact) executor_->at_cancel_point(task);
     if (metrics() != nullptr) report_checkpoint(task, true);
   }
   /// A wait that was a cancel point has ended: the time until the next one runs from here.

@@ -1,0 +1,107 @@
+#pragma once
+// What decides in the lab: who moves next. A run is a sequence of steps; before each one the engine asks the strategy for one of
+// the agents that can move, and afterwards tells it what the step has touched.
+//
+// Identity. Agents (tasks, lab threads) and objects (atomics, mutexes, regions …) are named by logical ids: a mix of who made
+// them and the ordinal there. So the same agent has the same name in every run, whatever was scheduled before it was made.
+//
+// Dependence. A step touches objects; two steps are dependent when they are of one agent or touch one object in a way that
+// conflicts. Steps that are not may be exchanged when they are neighbours, and runs that differ only so are one
+// Mazurkiewicz class. Creating an agent touches it (Write), as do its first and its last step; joining it reads it.
+//
+// Blocking. An agent that waits (for a lock, for another's end) is not among those that can move. Whoever takes a lock touches
+// it with Acquire, whoever gives it back with Release: for these a race is between two acquisitions, not between a release and
+// the acquisition that it enables. A step that waits for something names that first among what it touches, and what it waits for is
+// changed by Writes, Acquires and Releases, not by Updates.
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "quiesce/logical.hpp"
+
+namespace quiesce::lab::detail {
+
+enum class Access : std::uint8_t {
+  Read,    // also a failed compare-exchange, a failed try-lock
+  Update,  // a change that commutes with other updates, and with nothing else (counts of a region)
+  Write,
+  Acquire,  // of a lock: only ever executed while it is free
+  Release
+};
+
+struct Touch {
+  LogicalId object;
+  Access access;
+  friend bool operator==(const Touch&, const Touch&) = default;
+};
+
+constexpr bool conflict(const Touch& a, const Touch& b) {
+  if (a.object != b.object) return false;
+  return a.access != b.access || (a.access != Access::Read && a.access != Access::Update);
+}
+
+/// A step that has been made. `touches` may be empty (only its own agent's order matters) and names an object several times only with
+/// different accesses. They stand in the order in which the step came to them: what it does after one of them may depend on what it
+/// saw there, what it did before cannot.
+struct Step {
+  LogicalId agent;
+  std::vector<Touch> touches;
+  bool is_guarded = false;             // it waited: its first object had to be free, or to have ended
+  std::vector<std::uint32_t> draws{};  // for each draw of the step: how many of the touches came before it
+};
+
+class Strategy {
+ public:
+  virtual ~Strategy() = default;
+  /// Before each run. False: the space is exhausted, there is nothing left to run.
+  virtual bool begin_run() = 0;
+  /// One of `enabled`: at least one, in ascending order, each able to make a step now. LogicalId{0}: the run is given up.
+  virtual LogicalId choose(std::span<const LogicalId> enabled) = 0;
+  /// A choice within a step, of data and not of an agent: 0 to n - 1.
+  virtual std::uint32_t draw(std::uint32_t n) = 0;
+  /// The agent that was chosen has made its step.
+  virtual void executed(const Step& step) = 0;
+  /// Nothing could move, and what is outside of every agent (time) has made something able to: all that was before is before all
+  /// that comes after.
+  virtual void idled() {}
+  /// Before end_run: this agent still waits to make a guarded step that begins with `pending`. Of one that could have made it
+  /// earlier there are runs in which it did.
+  virtual void blocked(LogicalId agent, Touch pending) {
+    static_cast<void>(agent);
+    static_cast<void>(pending);
+  }
+  /// The run is over: to its end, or cut off by a failure or a limit (then what it did counts, and it may be one of several).
+  virtual void end_run(bool complete) = 0;
+
+  struct Counts {
+    std::uint64_t runs = 0;     // begun and ended
+    std::uint64_t classes = 0;  // distinct ones among the complete: a hash of their canonical form and draws
+    std::uint64_t blocked_runs = 0;  // given up, all that could move being asleep; optimal DPOR has none
+    std::uint64_t max_depth = 0;     // steps of the longest
+    bool exhausted = false;
+  };
+  virtual Counts counts() const = 0;
+};
+
+/// Every agent that can move is equally likely.
+std::unique_ptr<Strategy> make_random(std::uint64_t seed);
+/// Burckhardt, Kothari, Musuvathi, Nagarakatte: A randomized scheduler with probabilistic guarantees of finding bugs, ASPLOS 2010:
+/// random priorities and `depth - 1` change points, placed among as many steps as the runs so far have had.
+std::unique_ptr<Strategy> make_pct(std::uint64_t seed, std::uint32_t depth);
+/// Depth first over all choices; with `preemptions` only runs that take the processor from an agent that could go on so often.
+std::unique_ptr<Strategy> make_exhaustive(std::uint32_t preemptions = ~0u);
+/// Optimal dynamic partial order reduction with wake-up trees (Abdulla, Aronis, Jonsson, Sagonas, POPL 2014, JACM 2017): each
+/// class once.
+std::unique_ptr<Strategy> make_dpor();
+/// Follows given choices (indices into `enabled`); what comes after them is the least agent, the one that moved last going on if it can.
+std::unique_ptr<Strategy> make_scripted(std::vector<std::uint32_t> choices);
+
+/// One schedule, in which each two-way `draw` is a place where something may be injected: first a run without, then one for every
+/// place, then, with `together` 2, one for every pair.
+std::unique_ptr<Strategy> make_injection(std::uint32_t together);
+
+/// The canonical form of a run's class: a hash of its Foata normal form.
+std::uint64_t class_hash(std::span<const Step> run);
+
+}  // namespace quiesce::lab::detail

@@ -1,0 +1,67 @@
+#pragma once
+// What an exploration is asked for, and what it tells.
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "quiesce/detail/lab/engine.hpp"
+
+namespace quiesce::lab {
+
+/// How the next one to move is chosen. Made by random(), pct(d), exhaustive(), exhaustive(n), dpor().
+struct StrategySpec {
+  enum class Kind : std::uint8_t { Random, Pct, Exhaustive, Dpor } kind = Kind::Random;
+  std::uint32_t parameter = 0;
+};
+/// Uniform among those that can move.
+constexpr StrategySpec random() { return {StrategySpec::Kind::Random, 0}; }
+/// Random priorities with `depth - 1` change points: finds a bug of that depth with a known probability (Burckhardt et al., ASPLOS 2010).
+constexpr StrategySpec pct(std::uint32_t depth) { return {StrategySpec::Kind::Pct, depth}; }
+/// Every schedule, depth first; with a bound those with at most so many preemptions.
+constexpr StrategySpec exhaustive(std::uint32_t preemptions = ~0u) {
+  return {StrategySpec::Kind::Exhaustive, preemptions};
+}
+/// Every Mazurkiewicz class once (Abdulla et al., POPL 2014).
+constexpr StrategySpec dpor() { return {StrategySpec::Kind::Dpor, 0}; }
+
+struct Report;
+
+struct Options {
+  StrategySpec strategy = random();
+  std::uint64_t seed = 0;
+  std::uint64_t max_runs = 1'000;
+  std::uint64_t step_limit = 100'000;  // of one run; then it is a livelock
+  bool stop_at_first_failure = true;
+  std::uint32_t workers = 1;                                   // simulated; of coroutine bodies
+  std::function<void(const Report& so_far)> on_progress = {};  // some times a second
+};
+
+/// The first failure that was found.
+struct FoundFailure {
+  FailureKind kind;
+  std::string message;  // one sentence
+  std::uint64_t run;    // which of the runs, from 0
+  std::uint64_t step;
+  std::string schedule;  // as a table: step, who, what, where
+  std::string token;     // runs it again: lab::replay(token, body)
+};
+
+struct Report {
+  std::uint64_t runs = 0, failures = 0, classes = 0, blocked_runs = 0, max_depth = 0, steps = 0;
+  bool exhausted = false;
+  std::chrono::duration<double> elapsed{};
+  std::optional<FoundFailure> first_failure;
+
+  bool failed() const { return first_failure.has_value(); }
+  const FoundFailure* failure() const { return first_failure ? &*first_failure : nullptr; }
+  double runs_per_second() const {
+    return elapsed.count() > 0 ? static_cast<double>(runs) / elapsed.count() : 0;
+  }
+  /// The whole as text: the counts, and of a failure the sentence, the schedule and the token.
+  std::string text() const;
+};
+
+}  // namespace quiesce::lab

@@ -1,0 +1,68 @@
+#pragma once
+// Wake-up trees: what is to be run from a place of the current run, besides what is being run (Abdulla, Aronis, Jonsson, Sagonas,
+// JACM 2017, section 6). A tree is a list of branches, each a step and the tree of what follows it; the order of branches is that
+// in which they will be run. Every path from the top to a leaf is a sequence of steps after which no agent sleeps any more.
+//
+//  1. A sequence is put below the first branch whose step may come first in it: because it does (then it is taken out of the
+//     sequence), or because it depends on nothing in it. What ends at a leaf will be run in any case, for all that can follow
+//     a leaf is run. Where no branch fits the rest becomes a new one.
+//  2. All but the last step of a sequence are known exactly. The last, a leaf, was taken out of its place by the reversal of a race. A
+//     sequence that only may end there is put beside it, into a tree of its own, until the leaf is run and known.
+//  3. Whether the last step of a new sequence depends on a branch's step may be uncertain too. Then it is taken not to: if it does, the
+//     runs from there have that race, and bring the sequence back, knowing more.
+//  4. The agent of a leaf may turn out to be unable to move. Then what is beside it takes its place.
+#include "footprints.hpp"
+
+namespace quiesce::lab::detail {
+
+using Sequence = std::vector<PlannedStep>;
+
+/// Whether `step` may come first in a run that goes on with `sequence`: a weak initial of it. `at`: where in it, or none.
+struct FirstIn {
+  bool may_be;
+  Index at = none;
+};
+FirstIn first_in(const Footprints& prints, const PlannedStep& step, const Sequence& sequence);
+
+/// The storage of many trees. A tree is the index of its first branch, or none.
+class WakeupTrees {
+ public:
+  explicit WakeupTrees(const Footprints& prints) : prints_(prints) {}
+
+  /// Uses up the sequence.
+  void insert(Index& tree, Sequence& sequence);
+  /// Takes away the first branch. The trees below and beside it are the caller's now.
+  struct Branch {
+    PlannedStep step;
+    Index below;
+    Index beside;
+  };
+  Branch take_first(Index& tree);
+  /// Puts back what was beside a branch and must not come after its step, now that this is known; all of it without a step.
+  void put_back(Index& tree, Index beside, const PlannedStep* step);
+  void release(Index tree);
+
+ private:
+  struct Node {
+    PlannedStep step;
+    Index next;
+    Index below;
+    Index beside;
+  };
+  struct Link {
+    Index node;  // none: the tree itself
+    Index Node::*field;
+  };
+  Index& at(Index& tree, Link link) { return link.node == none ? tree : nodes_[link.node].*link.field; }
+  Index add(const Sequence& sequence);
+  void put_back_paths(Index& tree, Index from, const PlannedStep* step);
+
+  const Footprints& prints_;
+  std::vector<Node> nodes_;
+  Index free_ = none;  // a list by `next`
+  Sequence path_;
+  Sequence put_back_;
+  std::vector<Index> releasing_;
+};
+
+}  // namespace quiesce::lab::detail

@@ -1,0 +1,19 @@
+#pragma once
+// Places in the source, as reports show them.
+#include <source_location>
+#include <string>
+
+namespace quiesce::lab::detail {
+
+/// "file.cpp:12"; empty where it is unknown.
+std::string text_of(std::source_location where);
+/// " at file.cpp:12", or nothing.
+std::string at_text(std::source_location where);
+
+/// False: unknown, or in a header of the standard library's or the lab's, as of the lock() that a
+/// std::scoped_lock calls.
+bool tells_caller(std::source_location where);
+/// "file.cpp:12" of the innermost frame on this stack that does; empty without debug information.
+std::string find_caller();
+
+}  // namespace quiesce::lab::detail
