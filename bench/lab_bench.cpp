@@ -17,8 +17,12 @@ q::Task<> three_tasks(q::Cx cx, q::Scope<>& scope) {
       co_await mine.yield();
     }
   };
-  for (int i = 0; i < 3; ++i) (void)scope.spawn(cx, q::unsafe_send(work)).value();
-  co_return;
+  auto a = scope.spawn(cx, q::unsafe_send(work)).value();
+  auto b = scope.spawn(cx, q::unsafe_send(work)).value();
+  auto c = scope.spawn(cx, q::unsafe_send(work)).value();
+  co_await a.join(cx);
+  co_await b.join(cx);
+  co_await c.join(cx);
 }
 
 void runs(benchmark::State& state, lab::StrategySpec strategy) {

@@ -6,6 +6,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "quiesce/lab.hpp"
 #include "quiesce/lab/gtest.hpp"
@@ -91,11 +92,13 @@ TEST(LabExplore, TheScheduleThatIsShownHasNoMoreSwitchesThanItNeeds) {
       count.store(seen + 1);
       co_return;
     };
-    for (int i = 0; i < 3; ++i) (void)scope.spawn(cx, q::unsafe_send(noisy)).value();
+    std::vector<q::TaskHandle<>> others;  // joined: they borrow from this frame
+    for (int i = 0; i < 3; ++i) others.push_back(scope.spawn(cx, q::unsafe_send(noisy)).value());
     auto a = scope.spawn(cx, q::unsafe_send(counts)).value();
     auto b = scope.spawn(cx, q::unsafe_send(counts)).value();
     co_await a.join(cx);
     co_await b.join(cx);
+    for (auto& other : others) co_await other.join(cx);
     lab::check(count.load() == 2, "an increment was lost");
   };
   lab::Report report = lab::explore({.max_runs = 10'000}, body);
@@ -111,8 +114,8 @@ TEST(LabExplore, TheScheduleThatIsShownHasNoMoreSwitchesThanItNeeds) {
     if (who != last) ++switches;
     last = who;
   }
-  EXPECT_LE(switches, 12) << schedule;
-  EXPECT_LE(report.failure()->token.size(), 40u) << report.failure()->token;
+  EXPECT_LE(switches, 20) << schedule;
+  EXPECT_LE(report.failure()->token.size(), 60u) << report.failure()->token;
   EXPECT_TRUE(lab::replay(report.failure()->token, body).failed());
 }
 
