@@ -912,7 +912,11 @@ TEST(LabExploreThreads, LocksByStandardGuardsShowTheirCaller) {
     const std::scoped_lock lock(m);
     check(false, "stop");
   }));
+#ifdef NDEBUG  // without debug information nobody knows the line
+  EXPECT_THAT(failure.schedule, HasSubstr("lock mutex m"));
+#else
   EXPECT_THAT(failure.schedule, ContainsRegex("main +lock mutex m +threads_test.cpp:[0-9]+\n"));
+#endif
 }
 
 // ---- tokens ----
