@@ -88,22 +88,32 @@ RunEnd Engine::run(Strategy& strategy, std::string_view name, std::function<void
   } release{s};
   add_agent_as(child(LogicalId{}, s.outside_made++), std::string(name), std::move(main));
   try {
-    while (!s.is_over()) {
-      Agent* agent = s.enabled.empty() ? nullptr : s.choose();
-      if (agent != nullptr) s.make_step(*agent, time_ns);
-      if (s.is_over()) break;
-      s.refresh_conditional();
-      if (s.enabled.empty() && !s.run_idle(*this)) break;
-    }
+    s.make_steps(*this);
   } catch (...) {  // of the strategy or on_idle
     s.give_up();
     throw;
   }
+  s.tell_blocked();
   const bool is_complete =
       s.enabled.empty() && (!s.end.failure || s.end.failure->kind == FailureKind::deadlock);
   s.give_up();
   strategy.end_run(is_complete);
+  s.choices_expected = s.end.choices.size();
   return std::move(s.end);
+}
+
+void Engine::State::make_steps(const Engine& engine) {
+  while (!is_over()) {
+    if (Agent* agent = choose()) make_step(*agent, engine.time_ns);
+    if (is_over()) return;
+    refresh_conditional();
+    if (enabled.empty() && !run_idle(engine)) return;
+  }
+}
+
+void Engine::State::tell_blocked() {
+  if (!enabled.empty()) return;
+  for (const Agent* agent : conditional) strategy->blocked(agent->id, agent->touch);
 }
 
 void Engine::State::reset(Strategy& chooser) {
@@ -167,7 +177,10 @@ bool Engine::State::run_idle(const Engine& engine) {
   for (std::uint64_t calls = 0; engine.on_idle && engine.on_idle(); ++calls) {
     if (is_over()) return false;
     refresh_conditional();
-    if (!enabled.empty()) return true;
+    if (!enabled.empty()) {
+      strategy->idled();
+      return true;
+    }
     if (calls == idle_calls_max) {
       set_failure(FailureKind::livelock,
                   fmt::format("time passed {} times and nothing came to be able to move", calls));
@@ -190,9 +203,9 @@ Agent* Engine::State::choose() {
   const auto at = std::ranges::lower_bound(enabled_ids, id) - enabled_ids.begin();
   if (at == std::ssize(enabled_ids) || enabled_ids[static_cast<std::size_t>(at)] != id) {
     gave_up = true;
-    if (id != LogicalId{})
-      set_failure(FailureKind::divergence,
-                  fmt::format("at step {} {} was chosen, who cannot move", end.steps, name_of(id)));
+    if (id == LogicalId{}) return nullptr;
+    set_failure(FailureKind::divergence,
+                fmt::format("at step {} {} was chosen, who cannot move", end.steps, name_of(id)));
     return nullptr;
   }
   if (enabled.size() > 1) end.choices.push_back(static_cast<std::uint32_t>(at));
@@ -202,6 +215,8 @@ Agent* Engine::State::choose() {
 void Engine::State::make_step(Agent& agent, std::int64_t now_ns) {
   step.agent = agent.id;
   step.touches.clear();
+  step.draws.clear();
+  step.is_guarded = agent.phase == Phase::Conditional;
   step_doing = agent.doing;
   step_caller = std::exchange(agent.caller, {});
   if (agent.phase == Phase::Conditional) std::erase(conditional, &agent);
@@ -285,7 +300,7 @@ void Engine::State::run_body(void* argument) {
   State& s = *current_engine->state_;
   try {
     if (!s.is_aborting) agent.body();
-  } catch (const RunAborted&) {
+  } catch (const RunAborted&) {  // NOLINT(bugprone-empty-catch): it has done its work
   } catch (const std::exception& exception) { s.ended_by_exception(agent, exception.what()); } catch (...) {
     s.ended_by_exception(agent, "something that is not a std::exception");
   }
@@ -499,6 +514,7 @@ std::uint32_t Engine::draw(std::uint32_t n) {
     fail(FailureKind::divergence, fmt::format("at step {} {} of {} was drawn", s.end.steps, drawn, n));
     drawn = 0;
   }
+  s.step.draws.push_back(static_cast<std::uint32_t>(s.step.touches.size()));
   s.end.choices.push_back(drawn);
   s.end.trace_hash = mix(s.end.trace_hash, drawn);
   return drawn;

@@ -106,6 +106,8 @@ struct Engine::State {
   void refresh_conditional();
   bool something_waits() const;
   bool run_idle(const Engine& engine);
+  void make_steps(const Engine& engine);
+  void tell_blocked();
   Agent* choose();
   void make_step(Agent& agent, std::int64_t now_ns);
   void conclude_step(std::int64_t now_ns);

@@ -66,13 +66,7 @@ Index Footprints::draws(std::span<const std::uint32_t> values) {
 }
 
 bool Footprints::conflict(Index footprint, Index other) const {
-  if ((prints_[footprint].objects & prints_[other].objects) == 0) return false;
-  for (const Mark& a : marks(footprint)) {
-    for (const Mark& b : marks(other)) {
-      if (detail::conflict({ids_[a.object], a.access}, {ids_[b.object], b.access})) return true;
-    }
-  }
-  return false;
+  return surely_conflict({.footprint = footprint}, {.footprint = other});
 }
 
 bool Footprints::surely_conflict(const PlannedStep& a, const PlannedStep& b) const {
@@ -96,6 +90,16 @@ bool Footprints::surely_conflict(const PlannedStep& a, const PlannedStep& b) con
     }
   }
   return false;
+}
+
+std::uint32_t Footprints::tally(Index object) const {
+  if (tallies_.empty()) return 0;
+  const auto found = tallies_.find(object);
+  return found == tallies_.end() ? 0 : found->second;
+}
+
+bool Footprints::updates(Index footprint, Index object) const {
+  return std::ranges::find(marks(footprint), Mark{object, Access::Update}) != marks(footprint).end();
 }
 
 bool Footprints::may_be_same(const PlannedStep& a, const PlannedStep& b) const {

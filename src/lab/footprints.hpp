@@ -6,6 +6,9 @@
 //  1. Up to the first touch that what was taken away has influenced, everything (`exact`), and what it drew until then.
 //  2. Of that touch the object (`is_loose`), for what the step does next depends on nothing else; not the access.
 //  3. Nothing of the rest.
+//
+// Updates of one object commute, but for a *tally*: there the last of all updates writes too, as who leaves a region last closes it. Two
+// updates of a tally do not commute when nothing but them is left of it. How many there are is taken from the runs so far.
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "quiesce/detail/lab/strategy.hpp"
@@ -38,6 +41,14 @@ struct PlannedStep {
   bool is_doubtful = false;   // its agent may turn out to be unable to move
 };
 
+/// A step of the run.
+struct MadeStep {
+  Index agent;
+  Index footprint;
+  bool is_guarded;
+  bool is_after_idle;  // the first after nothing could move
+};
+
 class Footprints {
  public:
   Footprints();
@@ -61,6 +72,12 @@ class Footprints {
   /// Two steps of one agent in one place: whether one may turn out to be the other, as far as drawn values tell.
   bool may_be_same(const PlannedStep& a, const PlannedStep& b) const;
 
+  bool has_tallies() const { return !tallies_.empty(); }
+  /// So many updates of it in a run; 0: it is none.
+  std::uint32_t tally(Index object) const;
+  void set_tally(Index object, std::uint32_t updates) { tallies_.insert_or_assign(object, updates); }
+  bool updates(Index footprint, Index object) const;
+
  private:
   struct Print {
     std::uint32_t begin;
@@ -75,6 +92,7 @@ class Footprints {
   std::vector<Mark> marks_;
   boost::unordered_flat_map<std::uint64_t, Index> draws_by_hash_;
   std::vector<std::vector<std::uint32_t>> draws_;
+  boost::unordered_flat_map<Index, std::uint32_t> tallies_;
 };
 
 }  // namespace quiesce::lab::detail

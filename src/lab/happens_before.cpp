@@ -80,9 +80,9 @@ void HappensBefore::find_direct(std::span<const Mark> marks) {
 }
 
 void HappensBefore::join(Index step, Index earlier) {
-  const auto into = clocks_.begin() + static_cast<std::ptrdiff_t>(step * width_);
-  const auto from = clocks_.begin() + static_cast<std::ptrdiff_t>(earlier * width_);
-  for (std::size_t lane = 0; lane < width_; ++lane) into[lane] = std::max(into[lane], from[lane]);
+  const std::span<std::uint32_t> into(&clocks_[step * width_], width_);
+  const std::span<const std::uint32_t> from(&clocks_[earlier * width_], width_);
+  std::ranges::transform(into, from, into.begin(), [](auto a, auto b) { return std::max(a, b); });
 }
 
 void HappensBefore::add_races(Index step) {

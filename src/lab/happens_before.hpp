@@ -5,13 +5,6 @@
 
 namespace quiesce::lab::detail {
 
-struct MadeStep {
-  Index agent;
-  Index footprint;
-  bool is_guarded;
-  bool is_after_idle;  // the first after nothing could move
-};
-
 struct Race {
   Index first;
   Index second;

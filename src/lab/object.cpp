@@ -36,10 +36,12 @@ void fail_foreign_object_noexcept(Engine& engine, std::string_view kind) noexcep
 void fail_destroyed_in_use(const ObjectPart& part) noexcept {
   Engine* engine = Engine::current();
   if (engine == nullptr || engine->run_number() != part.run) return;
-  const std::string object = engine->name_of(part.id);
-  for (LogicalId user; part.users > 0 && (user = engine->find_user(part.id)) != LogicalId{};)
-    engine->unwind(
-        user, fmt::format("{} is destroyed while {} uses it or waits for it", object, engine->name_of(user)));
+  while (part.users > 0) {
+    const LogicalId user = engine->find_user(part.id);
+    if (user == LogicalId{}) return;  // abandoned
+    engine->unwind(user, fmt::format("{} is destroyed while {} uses it or waits for it",
+                                     engine->name_of(part.id), engine->name_of(user)));
+  }
 }
 
 void check_failed(std::string_view message, std::source_location where) {
@@ -56,8 +58,8 @@ void AtomicPart::wait_for_notification(Engine& engine, std::source_location at) 
   engine.touch({id, Access::Write});
   waiters.push_back(self);
   blocked_until(engine, [this, self] { return std::ranges::find(waiters, self) == waiters.end(); },
-                {self, Access::Write}, {"be notified by", id, at});
-  engine.touch({id, Access::Read});
+                {id, Access::Read}, {"be notified by", id, at});
+  engine.touch({self, Access::Write});  // as does who notifies it
   acquire(engine);
 }
 

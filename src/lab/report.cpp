@@ -20,7 +20,8 @@ namespace {
 constexpr std::size_t first_lines = 50;
 constexpr std::size_t last_lines = 200;
 
-enum Column : std::uint8_t { StepNumber, TimePassed, Who, What, Place, columns };
+enum Column : std::uint8_t { StepNumber, TimePassed, Who, What, Place };
+constexpr std::size_t columns = Place + 1;
 using Row = std::array<std::string, columns>;
 
 Row row_of(const Engine& engine, const Trace& trace) {
@@ -78,10 +79,9 @@ std::string Report::text() const {
                                  steps, classes, max_depth, runs_per_second());
   if (blocked_runs > 0) text += fmt::format(", {} runs blocked", blocked_runs);
   if (exhausted) text += ", every schedule seen";
-  if (failures == 0 && !failed()) return text + ", no failure\n";
-  text += fmt::format(", {} failed\n", failures);
-  if (!failed()) return text;
+  if (!first_failure) return text + ", no failure\n";
   const FoundFailure& found = *first_failure;
+  text += fmt::format(", {} failed\n", failures);
   text +=
       fmt::format("{} in run {} at step {}: {}\n", to_string(found.kind), found.run, found.step, found.message);
   if (!found.schedule.empty()) text += '\n' + found.schedule + '\n';

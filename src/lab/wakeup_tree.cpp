@@ -1,27 +1,46 @@
 #include "wakeup_tree.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace quiesce::lab::detail {
 
-FirstIn first_in(const Footprints& prints, const PlannedStep& step, const Sequence& sequence) {
-  for (Index i = 0; i < sequence.size(); ++i) {
-    if (sequence[i].agent == step.agent) return {prints.may_be_same(step, sequence[i]), i};
-    if (prints.surely_conflict(step, sequence[i])) return {false};
-  }
-  return {true};
+bool end_a_tally(const Footprints& prints, const Before& before, const PlannedStep& step,
+                 std::span<const PlannedStep> others) {
+  return prints.has_tallies() && std::ranges::any_of(prints.marks(step.footprint), [&](const Mark& mark) {
+           const auto updates = [&](Index footprint) { return prints.updates(footprint, mark.object); };
+           const std::uint32_t all = prints.tally(mark.object);
+           if (all == 0 || mark.access != Access::Update) return false;
+           const auto by_others = std::ranges::count_if(others, updates, &PlannedStep::footprint);
+           if (by_others == 0) return false;
+           const auto earlier = std::ranges::count_if(before.run, updates, &MadeStep::footprint) +
+                                std::ranges::count_if(before.footprints, updates);
+           return static_cast<std::uint64_t>(earlier + by_others) + 1 >= all;
+         });
 }
 
-void WakeupTrees::insert(Index& tree, Sequence& sequence) {
+FirstIn first_in(const Footprints& prints, const Before& before, const PlannedStep& step,
+                 std::span<const PlannedStep> sequence) {
+  const auto own = std::ranges::find(sequence, step.agent, &PlannedStep::agent);
+  const std::span<const PlannedStep> others(sequence.begin(), own);
+  const auto depends = [&](const PlannedStep& other) { return prints.surely_conflict(step, other); };
+  if (std::ranges::any_of(others, depends) || end_a_tally(prints, before, step, others)) return {false};
+  if (own == sequence.end()) return {true};
+  return {prints.may_be_same(step, *own), static_cast<Index>(others.size())};
+}
+
+void WakeupTrees::insert(Index& tree, std::span<const MadeStep> before, Sequence& sequence) {
   Link link{none, nullptr};
+  passed_.clear();
   while (at(tree, link) != none) {
     const Index branch = at(tree, link);
     const Node& node = nodes_[branch];
-    const FirstIn first = first_in(prints_, node.step, sequence);
+    const FirstIn first = first_in(prints_, {before, passed_}, node.step, sequence);
     if (!first.may_be) {
       link = {branch, &Node::next};
     } else if (node.below != none) {
       if (first.at != none) sequence.erase(sequence.begin() + first.at);
+      passed_.push_back(node.step.footprint);
       link = {branch, &Node::below};
     } else {
       const bool ends_here = first.at == 0 || node.step.exact == PlannedStep::all;
@@ -42,23 +61,25 @@ WakeupTrees::Branch WakeupTrees::take_first(Index& tree) {
   return branch;
 }
 
-void WakeupTrees::put_back(Index& tree, Index beside, const PlannedStep* step) {
+void WakeupTrees::put_back(Index& tree, std::span<const MadeStep> before, Index beside,
+                           const PlannedStep* step) {
   path_.clear();
-  put_back_paths(tree, beside, step);
+  put_back_paths(tree, before, beside, step);
   release(beside);
 }
 
-void WakeupTrees::put_back_paths(Index& tree, Index from, const PlannedStep* step) {
+void WakeupTrees::put_back_paths(Index& tree, std::span<const MadeStep> before, Index from,
+                                 const PlannedStep* step) {
   for (Index branch = from; branch != none; branch = nodes_[branch].next) {
     path_.push_back(nodes_[branch].step);
     if (nodes_[branch].below != none) {
-      put_back_paths(tree, nodes_[branch].below, step);
-    } else if (step == nullptr || !first_in(prints_, *step, path_).may_be) {
+      put_back_paths(tree, before, nodes_[branch].below, step);
+    } else if (step == nullptr || !first_in(prints_, {before, {}}, *step, path_).may_be) {
       put_back_ = path_;
-      insert(tree, put_back_);
+      insert(tree, before, put_back_);
     }
     path_.pop_back();
-    put_back_paths(tree, nodes_[branch].beside, step);
+    put_back_paths(tree, before, nodes_[branch].beside, step);
   }
 }
 

@@ -17,12 +17,22 @@ namespace quiesce::lab::detail {
 
 using Sequence = std::vector<PlannedStep>;
 
+/// What is made before a sequence.
+struct Before {
+  std::span<const MadeStep> run;
+  std::span<const Index> footprints;  // of what comes after the run
+};
+/// Whether the step and the others update a tally and leave nothing of it.
+bool end_a_tally(const Footprints& prints, const Before& before, const PlannedStep& step,
+                 std::span<const PlannedStep> others);
+
 /// Whether `step` may come first in a run that goes on with `sequence`: a weak initial of it. `at`: where in it, or none.
 struct FirstIn {
   bool may_be;
   Index at = none;
 };
-FirstIn first_in(const Footprints& prints, const PlannedStep& step, const Sequence& sequence);
+FirstIn first_in(const Footprints& prints, const Before& before, const PlannedStep& step,
+                 std::span<const PlannedStep> sequence);
 
 /// The storage of many trees. A tree is the index of its first branch, or none.
 class WakeupTrees {
@@ -30,7 +40,7 @@ class WakeupTrees {
   explicit WakeupTrees(const Footprints& prints) : prints_(prints) {}
 
   /// Uses up the sequence.
-  void insert(Index& tree, Sequence& sequence);
+  void insert(Index& tree, std::span<const MadeStep> before, Sequence& sequence);
   /// Takes away the first branch. The trees below and beside it are the caller's now.
   struct Branch {
     PlannedStep step;
@@ -39,7 +49,7 @@ class WakeupTrees {
   };
   Branch take_first(Index& tree);
   /// Puts back what was beside a branch and must not come after its step, now that this is known; all of it without a step.
-  void put_back(Index& tree, Index beside, const PlannedStep* step);
+  void put_back(Index& tree, std::span<const MadeStep> before, Index beside, const PlannedStep* step);
   void release(Index tree);
 
  private:
@@ -55,13 +65,14 @@ class WakeupTrees {
   };
   Index& at(Index& tree, Link link) { return link.node == none ? tree : nodes_[link.node].*link.field; }
   Index add(const Sequence& sequence);
-  void put_back_paths(Index& tree, Index from, const PlannedStep* step);
+  void put_back_paths(Index& tree, std::span<const MadeStep> before, Index from, const PlannedStep* step);
 
   const Footprints& prints_;
   std::vector<Node> nodes_;
   Index free_ = none;  // a list by `next`
   Sequence path_;
   Sequence put_back_;
+  std::vector<Index> passed_;  // footprints of the branches above
   std::vector<Index> releasing_;
 };
 

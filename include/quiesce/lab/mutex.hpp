@@ -52,7 +52,8 @@ struct ConditionPart : ObjectPart {
 
 class mutex {
  public:
-  explicit mutex(std::string_view name = {}) : lab_(name) {}
+  mutex() = default;
+  explicit mutex(std::string_view name) : lab_(name) {}
   mutex(const mutex&) = delete;
   mutex& operator=(const mutex&) = delete;
 
@@ -84,7 +85,8 @@ class mutex {
 
 class condition {
  public:
-  explicit condition(std::string_view name = {}) : lab_(name) {}
+  condition() = default;
+  explicit condition(std::string_view name) : lab_(name) {}
   condition(const condition&) = delete;
   condition& operator=(const condition&) = delete;
 

@@ -3,6 +3,7 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <numeric>
 #include <string>
 
 #include "tiny_programs.hpp"
@@ -77,6 +78,16 @@ TEST(LabDpor, WhatIsIndependentIsOneClass) {
   Program p;
   for (int t = 0; t < 5; ++t) p.threads.push_back({write(t, 1), read(t, 0), write(t, 2), count(10, 1)});
   EXPECT_EQ(classes_of(p), 1u);
+}
+
+TEST(LabDpor, WhoLeavesLastIsAllThatMattersOfLeaving) {
+  for (int n = 1; n <= 6; ++n) {
+    Program p;
+    for (int t = 0; t < n; ++t) p.threads.push_back({leave(0, n)});
+    EXPECT_EQ(classes_of(p), static_cast<std::uint64_t>(n));
+    p.threads.push_back({read(0, 0)});
+    expect_as_brute_force(p);
+  }
 }
 
 TEST(LabDpor, CriticalSectionsHaveAsManyClassesAsOrders) {
@@ -161,6 +172,7 @@ std::vector<Named> programs() {
         .started = 1}},
       {"JoinAfterOtherWork",
        {.threads = {{write(0, 1)}, {read(1, 0), join(0), read(0, 0)}, {write(1, 1), join(0)}}}},
+      {"JoinOfAnEndedThreadThatIsWoken", {.threads = {{wake(1)}, {read(0, 0)}, {lock(0), join(1)}}}},
       {"JoinsInACircle", {.threads = {{read(0, 0), join(1)}, {write(0, 1), join(0)}, {read(0, 0)}}}},
       {"LockedJoin", {.threads = {{lock(0), join(1), unlock(0)}, {lock(0), unlock(0)}}}},
       {"Condition",
@@ -170,6 +182,8 @@ std::vector<Named> programs() {
        {.threads = {{lock(0), wait(0, 0), unlock(0)},
                     {lock(0), write(0, 1), unlock(0), notify(0)},
                     {lock(0), unlock(0)}}}},
+      {"NotificationInTheStepOfALock",
+       {.threads = {{lock(0), wait(0, 0)}, {lock(0), fused(notify(0))}, {unlock(0)}}}},
       {"TwoWaitForACondition",
        {.threads = {{lock(0), wait(0, 0), unlock(0)},
                     {lock(0), wait(0, 0), unlock(0)},
@@ -187,10 +201,15 @@ std::vector<Named> programs() {
        {.threads = {{lock(0), pause(1), unlock(0)},
                     {lock(0), write(0, 1), unlock(0)},
                     {try_lock(0, 0), read(0, 1)}}}},
+      {"LeavingAndLookingOn",
+       {.threads = {{leave(2, 3), write(1, 1)}, {read(1, 0), leave(2, 3)}, {leave(2, 3), read(2, 0)}}}},
+      {"LeavingTwice", {.threads = {{leave(2, 4), leave(2, 4)}, {leave(2, 4), add(2, 0, 0)}, {leave(2, 4)}}}},
       {"Draws",
        {.threads = {{read(0, 0), draw(3, 1), write(reg(1), 1)},
                     {write(1, 2)},
                     {read(0, 0), draw(2, 1), read(reg(1), 2)}}}},
+      {"DrawThatDecidesWhatIsTouched",
+       {.threads = {{write(1, 5)}, {read(3, 0), draw(2, 1), fused(write(reg(1, 1), 1))}, {write(2, 7)}}}},
       {"DrawsThatDependOnWhatWasRead",
        {.threads = {{write(0, 2)},
                     {read(0, 0), draw(reg(0, 1), 1), fused(write(1, reg(1)))},
@@ -209,7 +228,23 @@ std::vector<Named> programs() {
 
 class LabDporProgram : public testing::TestWithParam<Named> {};
 
-TEST_P(LabDporProgram, IsExploredAsByBruteForce) { expect_as_brute_force(GetParam().program); }
+bool names_threads(const Op& op) {
+  return op.kind == Kind::Spawn || op.kind == Kind::Join || op.kind == Kind::Wake;
+}
+
+// Who comes first in the run that comes first depends on the threads' numbers.
+TEST_P(LabDporProgram, IsExploredAsByBruteForceInWhateverOrderOfItsThreads) {
+  const Program& program = GetParam().program;
+  const bool has_one_order = std::ranges::any_of(
+      program.threads, [](const auto& ops) { return std::ranges::any_of(ops, names_threads); });
+  std::vector<std::size_t> order(program.threads.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  do {
+    Program permuted = program;
+    for (std::size_t i = 0; i < order.size(); ++i) permuted.threads[i] = program.threads[order[i]];
+    expect_as_brute_force(permuted);
+  } while (!has_one_order && std::next_permutation(order.begin(), order.end()));
+}
 
 INSTANTIATE_TEST_SUITE_P(Programs, LabDporProgram, testing::ValuesIn(programs()),
                          [](const auto& instance) { return instance.param.name; });
@@ -228,6 +263,26 @@ Op any_access() {
     case 3: return increment(variable.constant, into);
     case 4: return count(variable, 1);
     default: return compare_exchange(variable, pick(2), pick(3), into);
+  }
+}
+
+// Of variable 2, by so many as leave it; others look at it, and write what is there.
+Op any_leaving() {
+  switch (pick(3)) {
+    case 0: return read(2, pick(2));
+    case 1: return add(2, 0, pick(2));
+    default: return leave(2, 0);
+  }
+}
+
+void count_leaving(Program& program) {
+  int leaving = 0;
+  for (const std::vector<Op>& thread : program.threads)
+    leaving += static_cast<int>(std::ranges::count(thread, Kind::Leave, &Op::kind));
+  for (std::vector<Op>& thread : program.threads) {
+    for (Op& op : thread) {
+      if (op.kind == Kind::Leave) op.a = leaving;
+    }
   }
 }
 
@@ -301,6 +356,15 @@ RC_GTEST_PROP(LabDporRandom, SleepersAndLocks, ()) {
     const int kind = pick(5);
     return kind == 0 ? any_lock() : kind <= 2 ? any_access() : any_sleep_or_wake(threads);
   }));
+}
+
+RC_GTEST_PROP(LabDporRandom, LeavingAndAccesses, ()) {
+  Program program = *any_program([](int) {
+    const Op op = pick(2) == 0 ? any_leaving() : any_access();
+    return pick(5) == 0 ? fused(op) : op;
+  });
+  count_leaving(program);
+  check_as_brute_force(program);
 }
 
 RC_GTEST_PROP(LabDporRandom, DrawsAndTime, ()) {

@@ -1,11 +1,9 @@
-// The engine alone: steps, who can move, what a step touches, and how runs end. The strategies here are tiny
-// ones of its own.
+// The engine alone: steps, who can move, what a step touches, and how runs fail.
 #include "quiesce/detail/lab/engine.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <map>
 #include <memory>
 #include <set>
@@ -14,109 +12,16 @@
 #include <utility>
 #include <vector>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define QUIESCE_TEST_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(QUIESCE_TEST_ASAN)
-#include <sanitizer/lsan_interface.h>
-#define QUIESCE_TEST_LEAKS_ON_PURPOSE const __lsan::ScopedDisabler leaks_on_purpose
-#else
-#define QUIESCE_TEST_LEAKS_ON_PURPOSE static_assert(true)
-#endif
+#include "engine_support.hpp"
 
 namespace quiesce::lab::detail {
 namespace {
 
+using namespace engine_tests;  // NOLINT: tests
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-
-std::source_location here(std::source_location at = std::source_location::current()) { return at; }
-
-/// Keeps what the engine tells; chooses as its subclass says.
-struct Recording : Strategy {
-  std::vector<std::vector<LogicalId>> enabled;
-  std::vector<Step> steps;
-  std::vector<bool> ends;
-
-  virtual std::size_t choose_index(std::span<const LogicalId> able) = 0;
-
-  bool begin_run() override { return true; }
-  LogicalId choose(std::span<const LogicalId> able) override {
-    enabled.emplace_back(able.begin(), able.end());
-    return able[choose_index(able)];
-  }
-  std::uint32_t draw(std::uint32_t) override { return 0; }
-  void executed(const Step& step) override { steps.push_back(step); }
-  void end_run(bool complete) override { ends.push_back(complete); }
-  Counts counts() const override { return {}; }
-};
-
-/// Always the one that stands first.
-struct Least : Recording {
-  std::size_t choose_index(std::span<const LogicalId>) override { return 0; }
-};
-
-/// By name: each letter of the script is the first letter of who moves; after it the least.
-struct Script : Recording {
-  const Engine& engine;
-  std::string letters;
-  std::size_t at = 0;
-
-  Script(const Engine& of, std::string script) : engine(of), letters(std::move(script)) {}
-  std::size_t choose_index(std::span<const LogicalId> able) override {
-    if (at == letters.size()) return 0;
-    const char wanted = letters[at++];
-    const auto found =
-        std::ranges::find_if(able, [&](LogicalId id) { return engine.name_of(id).front() == wanted; });
-    if (found == able.end()) ADD_FAILURE() << wanted << " cannot move at choice " << at - 1;
-    return found == able.end() ? 0 : static_cast<std::size_t>(found - able.begin());
-  }
-};
-
-struct Random : Recording {
-  std::uint64_t state;
-  explicit Random(std::uint64_t seed) : state(seed) {}
-  std::uint32_t next(std::uint32_t n) {
-    return static_cast<std::uint32_t>(child(LogicalId{state++ * 0x9E3779B97F4A7C15U}, 0).value % n);
-  }
-  std::size_t choose_index(std::span<const LogicalId> able) override {
-    return next(static_cast<std::uint32_t>(able.size()));
-  }
-  std::uint32_t draw(std::uint32_t n) override { return next(n); }
-};
-
-struct Replay : Recording {
-  std::vector<std::uint32_t> choices;
-  std::size_t at = 0;
-  explicit Replay(std::vector<std::uint32_t> given) : choices(std::move(given)) {}
-  std::size_t choose_index(std::span<const LogicalId> able) override {
-    return able.size() == 1 || at == choices.size() ? 0 : choices[at++];
-  }
-  std::uint32_t draw(std::uint32_t) override { return at == choices.size() ? 0 : choices[at++]; }
-};
-
-struct EngineTest : ::testing::Test {
-  Engine e;
-  std::vector<std::string> log;
-
-  void point(std::string_view verb = "do") { e.visible({}, {verb, {}, here()}); }
-  void join(LogicalId agent) {
-    e.blocked_until([this, agent] { return e.has_ended(agent); }, {agent, Access::Read},
-                    {"join", agent, here()});
-  }
-  void say(std::string text) { log.push_back(std::move(text)); }
-};
-
-/// Says when it is destroyed.
-struct Said {
-  std::vector<std::string>& log;
-  std::string text;
-  ~Said() { log.push_back(text); }
-};
 
 // ---- steps ----
 
@@ -512,6 +417,17 @@ TEST_F(EngineTest, AWakeBeforeTheSleepIsKeptAndOnlyOne) {
   EXPECT_THAT(end.failure->message, HasSubstr("a waits to nap again"));
 }
 
+TEST_F(EngineTest, TheStepThatFallsAsleepTouchesTheSleeper) {
+  Least s;
+  const LogicalId x{3};
+  e.run(s, "main", [&] {
+    e.visible({x, Access::Read}, {"read", x, here()});
+    e.sleep({"nap", {}, here()}, true);
+  });
+  EXPECT_THAT(s.steps.back().touches,
+              ElementsAre(Touch{x, Access::Read}, Touch{child(LogicalId{}, 0), Access::Write}));
+}
+
 TEST_F(EngineTest, TheRunMayEndWhileWhoMaySleeps) {
   Least s;
   int idle_calls = 0;
@@ -599,22 +515,22 @@ TEST_F(EngineTest, ADeadlockNamesTheCycle) {
   const RunEnd end = e.run(s, "main", [&] {
     e.set_name(m, "m");
     e.set_name(n, "n");
-    const LogicalId a = e.add_agent("a", [&] {
+    e.add_agent("a", [&] {
       lock(m);
       lock(n);
     });
-    e.add_agent("b", [&] {
+    const LogicalId b = e.add_agent("b", [&] {
       lock(n);
       lock(m);
     });
     point();
-    join(a);
+    join(b);
   });
   ASSERT_TRUE(end.failure);
   EXPECT_EQ(end.failure->kind, FailureKind::deadlock);
   EXPECT_EQ(end.failure->message,
             "nothing can move: in a cycle a holds m and waits to lock n, b holds n and waits to lock m; "
-            "besides, main waits to join a");
+            "besides, main waits to join b");
   EXPECT_THAT(s.ends, ElementsAre(true)) << "nothing was cut off";
 }
 
@@ -720,238 +636,6 @@ TEST_F(EngineTest, FailReturnsWhereItCannotThrow) {
   EXPECT_THAT(log, ElementsAre("goes on"));
 }
 
-// ---- runs that are given up ----
-
-TEST_F(EngineTest, SuspendedAgentsAreUnwoundTheLastMadeFirst) {
-  Script s(e, "mabcm");
-  e.run(s, "main", [&] {
-    const Said said{log, "main"};
-    for (const char* name : {"a", "b", "c"}) {
-      e.add_agent(name, [this, name] {
-        const Said inner{log, name};
-        if (*name == 'a') point();
-        if (*name == 'b') e.sleep({"sleep", {}, here()});
-        if (*name == 'c') e.blocked_until([] { return false; }, {}, {"wait", {}, here()});
-        say("not reached");
-      });
-    }
-    point();
-    e.fail(FailureKind::assertion, "stop");
-  });
-  EXPECT_THAT(log, ElementsAre("c", "b", "a", "main"));
-}
-
-TEST_F(EngineTest, AgentsThatNeverBeganDoNotBegin) {
-  Script s(e, "m");
-  auto captured = std::make_shared<int>(1);
-  const std::weak_ptr<int> watch = captured;
-  e.run(s, "main", [this, captured = std::move(captured)] {
-    e.add_agent("a", [this, captured] { say("began"); });
-    e.fail(FailureKind::assertion, "stop");
-  });
-  EXPECT_THAT(log, IsEmpty());
-  EXPECT_TRUE(watch.expired());
-}
-
-TEST_F(EngineTest, AgentsMadeByDestructorsOfAGivenUpRunDoNotBegin) {
-  Least s;
-  e.run(s, "main", [&] {
-    struct Makes {
-      EngineTest& test;
-      ~Makes() {
-        const LogicalId late = test.e.add_agent("late", [this] { test.say("began"); });
-        EXPECT_TRUE(test.e.has_ended(late));
-        test.join(late);
-        test.e.wake(late);
-        test.say("made");
-      }
-    } makes{*this};
-    e.fail(FailureKind::assertion, "stop");
-  });
-  EXPECT_THAT(log, ElementsAre("made"));
-}
-
-TEST_F(EngineTest, PointsInDestructorsOfAGivenUpRunArePassed) {
-  Least s;
-  const RunEnd end = e.run(s, "main", [&] {
-    struct Visits {
-      EngineTest& test;
-      ~Visits() {
-        EXPECT_TRUE(test.e.is_aborting());
-        test.point();
-        test.e.visible_noexcept({}, {"unlock", {}, here()});
-        test.e.sleep({"sleep", {}, here()});
-        test.e.blocked_until([] { return false; }, {}, {"wait", {}, here()});
-        EXPECT_EQ(test.e.draw(4), 0u);
-        test.say("passed");
-      }
-    } visits{*this};
-    e.fail(FailureKind::assertion, "stop");
-  });
-  EXPECT_THAT(log, ElementsAre("passed"));
-  EXPECT_EQ(end.steps, 1u);
-}
-
-TEST_F(EngineTest, AWaitInADestructorLetsTheOthersBeUnwoundFirst) {
-  // The waiting agent was made last, so it is unwound first: its destructor waits for one made before it.
-  Script s(e, "mab");
-  e.run(s, "main", [&] {
-    const LogicalId a = e.add_agent("a", [&] {
-      const Said said{log, "a"};
-      point();
-    });
-    e.add_agent("b", [this, a] {
-      struct Joins {
-        EngineTest& test;
-        LogicalId agent;
-        ~Joins() {
-          test.join(agent);
-          test.say("b joined");
-        }
-      } joins{*this, a};
-      e.fail(FailureKind::assertion, "stop");
-    });
-  });
-  EXPECT_THAT(log, ElementsAre("a", "b joined"));
-}
-
-TEST_F(EngineTest, NoexceptPointsOfAGivenUpRunReturn) {
-  Script s(e, "mam");
-  e.run(s, "main", [&] {
-    e.add_agent("a", [&] {
-      e.visible_noexcept({}, {"unlock", {}, here()});
-      say("goes on");
-      point();
-      say("not reached");
-    });
-    point();
-    e.fail(FailureKind::assertion, "stop");
-  });
-  EXPECT_THAT(log, ElementsAre("goes on"));
-}
-
-TEST_F(EngineTest, WhoSwallowsTheAbortIsAbandonedAndNamed) {
-  Script s(e, "mam");
-  const auto body = [&] {
-    e.add_agent("a", [&] {
-      for (;;) {
-        try {
-          point();
-        } catch (...) {}
-      }
-    });
-    point();
-    e.fail(FailureKind::assertion, "stop");
-  };
-  RunEnd end = e.run(s, "main", body);
-  ASSERT_TRUE(end.failure);
-  EXPECT_EQ(end.failure->kind, FailureKind::assertion);
-  EXPECT_THAT(end.failure->message, HasSubstr("stop; besides, a goes on though the run is given up"));
-
-  struct Quitter : Least {
-    LogicalId choose(std::span<const LogicalId> able) override {
-      return enabled.size() == 5 ? LogicalId{} : Least::choose(able);
-    }
-  } quitter;
-  end = e.run(quitter, "main", [&] {
-    for (;;) {
-      try {
-        point();
-      } catch (...) {}
-    }
-  });
-  ASSERT_TRUE(end.failure);
-  EXPECT_EQ(end.failure->kind, FailureKind::misuse);
-  Least fine;
-  EXPECT_FALSE(e.run(fine, "main", [&] { point(); }).failure);
-}
-
-TEST_F(EngineTest, WhoSpinsInADestructorIsAbandoned) {
-  QUIESCE_TEST_LEAKS_ON_PURPOSE;  // the exception that is in flight for ever
-  Least s;
-  const RunEnd end = e.run(s, "main", [&] {
-    struct Spins {
-      EngineTest& test;
-      ~Spins() {
-        for (;;) test.point();
-      }
-    } spins{*this};
-    e.fail(FailureKind::assertion, "stop");
-  });
-  EXPECT_THAT(end.failure->message, HasSubstr("main goes on"));
-}
-
-TEST_F(EngineTest, WhoSwallowsTheAbortOnceGetsItAgain) {
-  Script s(e, "mam");
-  const RunEnd end = e.run(s, "main", [&] {
-    e.add_agent("a", [&] {
-      for (int i = 0; i < 3; ++i) {
-        try {
-          point();
-        } catch (const RunAborted&) { say("swallowed"); }
-      }
-    });
-    point();
-    e.fail(FailureKind::assertion, "stop");
-  });
-  EXPECT_THAT(log, ElementsAre("swallowed", "swallowed", "swallowed"));
-  EXPECT_EQ(end.failure->message, "stop");
-}
-
-TEST_F(EngineTest, ANoexceptFunctionOnAStackEndsTheAgentAndNotTheProcess) {
-  Script s(e, "mam");
-  const RunEnd end = e.run(s, "main", [&] {
-    const Said said{log, "main unwound"};
-    e.add_agent("a", [&] {
-      const auto inner = [&]() noexcept { point(); };
-      inner();
-      say("not reached");
-    });
-    point();
-    e.fail(FailureKind::assertion, "stop");
-  });
-  EXPECT_EQ(end.failure->message, "stop");
-  EXPECT_THAT(log, ElementsAre("main unwound"));
-  Least fine;
-  EXPECT_FALSE(e.run(fine, "main", [&] { point(); }).failure);
-}
-
-TEST(EngineDeathTest, TerminateForAnotherReasonIsNotHeldUp) {
-  EXPECT_DEATH(
-      {
-        std::set_terminate([] {
-          std::fputs("my handler\n", stderr);
-          std::abort();
-        });
-        Engine e;
-        Least s;
-        e.run(s, "main", [&] {
-          struct Terminates {
-            ~Terminates() { std::terminate(); }
-          } terminates;
-          e.fail(FailureKind::assertion, "stop");
-        });
-      },
-      "my handler");
-}
-
-TEST(EngineDeathTest, AStackThatOverflowsFaults) {
-  struct Deep {
-    static std::size_t go(std::size_t n) {
-      volatile char room[1024] = {};
-      room[n % sizeof room] = 1;
-      return n == 0 ? 0 : go(n - 1) + static_cast<std::size_t>(room[0]);
-    }
-  };
-  EXPECT_DEATH(
-      {
-        Engine e;
-        Least s;
-        e.run(s, "main", [] { Deep::go(1'000'000); });
-      },
-      "");
-}
-
 // ---- exceptions and stacks ----
 
 TEST_F(EngineTest, ExceptionsInFlightBelongToTheirAgent) {
@@ -1004,6 +688,39 @@ TEST_F(EngineTest, AnAgentThatIsHandlingAnExceptionIsUnwoundToo) {
     e.fail(FailureKind::assertion, "stop");
   });
   EXPECT_THAT(log, ElementsAre("a"));
+}
+
+TEST_F(EngineTest, TheStrategyIsToldOfGuardsDrawsIdlingAndWhoWaits) {
+  struct Told : Least {
+    std::vector<std::size_t> idled_at;
+    std::vector<std::pair<LogicalId, Touch>> waiting;
+    void idled() override { idled_at.push_back(steps.size()); }
+    void blocked(LogicalId agent, Touch pending) override { waiting.emplace_back(agent, pending); }
+  } s;
+  const LogicalId x{3};
+  const LogicalId main = child(LogicalId{}, 0);
+  e.on_idle = [&] {
+    if (!e.is_asleep(main)) return false;
+    e.wake(main);
+    return true;
+  };
+  e.run(s, "main", [&] {
+    e.visible({x, Access::Read}, {"read", x, here()});
+    e.draw(2);
+    e.touch({x, Access::Write});
+    e.draw(2);
+    e.blocked_until([] { return true; }, {x, Access::Acquire}, {"lock", x, here()});
+    e.sleep({"sleep", {}, here()});
+    e.blocked_until([] { return false; }, {x, Access::Acquire}, {"lock", x, here()});
+  });
+  ASSERT_EQ(s.steps.size(), 4u);
+  EXPECT_THAT(s.steps[1].draws, ElementsAre(1u, 2u));
+  EXPECT_THAT(s.steps[2].draws, IsEmpty());
+  EXPECT_FALSE(s.steps[1].is_guarded);
+  EXPECT_TRUE(s.steps[2].is_guarded);
+  EXPECT_FALSE(s.steps[3].is_guarded);
+  EXPECT_THAT(s.idled_at, ElementsAre(3u));
+  EXPECT_THAT(s.waiting, ElementsAre(std::pair(main, Touch{x, Access::Acquire})));
 }
 
 TEST_F(EngineTest, WhatABodyCapturedIsDestroyedInItsAgent) {

@@ -201,6 +201,18 @@ TEST(LabShared, AStoreHidesWhatAnEarlierOneReleased) {
     a.join();
     b.join();
   });
+  // Nor has b, who stores without reading.
+  expect_race_in_all([] {
+    shared<int> y(0);
+    lab::atomic<int> x(0);
+    lab::thread a([&] {
+      y.write(1);
+      x.store(1);
+    });
+    x.store(2);
+    y.read();
+    a.join();
+  });
   // A read-modify-write goes on with the release sequence: whoever reads 2 after a's store has synchronized
   // with a.
   expect_no_race([] {
@@ -256,6 +268,50 @@ TEST(LabShared, AConditionOrders) {
     check(y.read() == 1, "ordered by the notification or the mutex");
     a.join();
   });
+}
+
+TEST(LabShared, ANotificationOrdersWithoutTheMutexToo) {
+  const Report report = explore_threads({.strategy = random(), .max_runs = 300}, [] {
+    mutex m;
+    condition changed;
+    shared<int> y(0);
+    lab::atomic<int> never_written(0);
+    bool waits = false;  // as the schedule has it, ordered by nothing
+    lab::thread a([&] {
+      y.write(1);
+      while (!waits || !m.try_lock()) never_written.load();
+      m.unlock();
+      y.write(2);
+      changed.notify_one();
+    });
+    m.lock();
+    waits = true;
+    changed.wait(m);
+    m.unlock();
+    check(y.read() == 2, "after the notification");
+    a.join();
+  });
+  EXPECT_FALSE(report.failed()) << report.text();
+}
+
+TEST(LabShared, WakingAnAgentOrdersWhatFollowsItsSleep) {
+  const auto wake_reader = [](bool reads_before) {
+    return [reads_before] {
+      detail::Engine& engine = *detail::Engine::current();
+      shared<int> y(0);
+      const LogicalId reader = engine.add_agent("reader", [&] {
+        if (reads_before) y.read();
+        engine.sleep({"sleep", {}, std::source_location::current()});
+        y.read();
+      });
+      y.write(1);
+      engine.wake(reader);  // asleep or not yet
+      engine.blocked_until([&] { return engine.has_ended(reader); }, {reader, detail::Access::Read},
+                           {"join", reader, std::source_location::current()});
+    };
+  };
+  expect_no_race(wake_reader(false));
+  expect_race_in_all(wake_reader(true));
 }
 
 TEST(LabShared, AnAtomicWaitOrders) {

@@ -30,29 +30,17 @@ struct Value {
 };
 inline Value reg(int number, int plus = 0) { return {number, plus}; }
 
+// clang-format off
 enum class Kind : std::uint8_t {
-  Read,
-  Write,
-  Add,
-  Count,
-  CompareExchange,
-  Lock,
-  TryLock,
-  Unlock,
-  Spawn,
-  Join,
-  Await,
-  Wait,
-  Notify,
-  Wake,  // visible
-  Sleep,
-  Pause,  // end the step
-  Draw,
-  Set,
-  JumpIf,
-  JumpIfNot,
-  Check  // within it
+  Read, Write, Add, Count, Leave, CompareExchange, Lock, TryLock, Unlock, Spawn, Join, Await, Wait, Notify, Wake,  // visible
+  Sleep, Pause,                        // end the step
+  Draw, Set, JumpIf, JumpIfNot, Check  // within it
 };
+constexpr const char* kind_names[] = {
+  "read", "write", "add", "count", "leave", "compare_exchange", "lock", "try_lock", "unlock", "spawn", "join", "await", "wait",
+  "notify", "wake", "sleep", "pause", "draw", "set", "jump_if", "jump_if_not", "check"
+};
+// clang-format on
 
 struct Op {
   Kind kind;
@@ -70,6 +58,8 @@ inline Op add(Value variable, Value value, int into) {
 }
 /// Adds and commutes with others that do.
 inline Op count(Value variable, Value value) { return {.kind = Kind::Count, .object = variable, .a = value}; }
+/// Counts one, and writes if it is the last of so many: as who leaves a region last closes it.
+inline Op leave(Value variable, Value of) { return {.kind = Kind::Leave, .object = variable, .a = of}; }
 /// `into`: 1 if it was `expected`.
 inline Op compare_exchange(Value variable, Value expected, Value desired, int into) {
   return {.kind = Kind::CompareExchange, .object = variable, .a = expected, .b = desired, .into = into};
@@ -108,16 +98,11 @@ struct Program {
 };
 
 inline std::ostream& operator<<(std::ostream& out, const Op& op) {
-  static constexpr const char* names[] = {"read",  "write",    "add",    "count",   "compare_exchange",
-                                          "lock",  "try_lock", "unlock", "spawn",   "join",
-                                          "await", "wait",     "notify", "wake",    "sleep",
-                                          "pause", "draw",     "set",    "jump_if", "jump_if_not",
-                                          "check"};
   const auto show = [&](const Value& value) {
     if (value.from >= 0) out << 'r' << value.from << '+';
     out << value.constant << ' ';
   };
-  out << (op.is_fused ? "+" : "") << names[static_cast<int>(op.kind)] << '(';
+  out << (op.is_fused ? "+" : "") << kind_names[static_cast<int>(op.kind)] << '(';
   show(op.object);
   show(op.a);
   show(op.b);
@@ -374,6 +359,10 @@ class Machine {
       case Kind::Count:
         touch(variable_id(object), Access::Update);
         variable(object) += get(t, next.a);
+        break;
+      case Kind::Leave:
+        touch(variable_id(object), Access::Update);
+        if (++variable(object) == get(t, next.a)) touch(variable_id(object), Access::Write);
         break;
       case Kind::CompareExchange: {
         const bool done = variable(object) == get(t, next.a);

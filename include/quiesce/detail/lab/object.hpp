@@ -76,7 +76,8 @@ void fail_destroyed_in_use(const ObjectPart& part) noexcept;
 template <class Part>
 class InLab {
  public:
-  explicit InLab(std::string_view name = {}) {
+  InLab() : InLab(std::string_view()) {}
+  explicit InLab(std::string_view name) {
     Engine* engine = Engine::current();
     if (engine == nullptr) return;
     part_ = std::make_unique<Part>(*engine);

@@ -13,6 +13,10 @@
 // it with Acquire, whoever gives it back with Release: for these a race is between two acquisitions, not between a release and
 // the acquisition that it enables. A step that waits for something names that first among what it touches, and what it waits for is
 // changed by Writes, Acquires and Releases, not by Updates.
+//
+// Counts. Updates of one object commute. Who updates it last of all in a run may find that and go on by it, as who leaves a region
+// last closes it: it touches the object with Update and then with Write. The strategies know this form, and no other in which what
+// an update finds decides.
 #include <cstdint>
 #include <memory>
 #include <span>
