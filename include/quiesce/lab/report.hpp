@@ -3,11 +3,13 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "quiesce/detail/lab/engine.hpp"
+#include "quiesce/lab/trace.hpp"
 
 namespace quiesce::lab {
 
@@ -47,6 +49,7 @@ struct FoundFailure {
   std::uint64_t step;
   std::string schedule;  // as a table: step, who, what, where
   std::string token;     // runs it again: lab::replay(token, body)
+  std::shared_ptr<const RunTrace> trace{};
 };
 
 struct Report {
