@@ -53,6 +53,7 @@ endfunction()
 quiesce_test_binary(unit 900)
 quiesce_test_binary(semantics 900)
 quiesce_test_binary(coroutine_forms 900)
+quiesce_test_binary(lab 1800)
 quiesce_test_binary(stress 1800)
 
 if(EXISTS "${PROJECT_SOURCE_DIR}/tests/compile_fail/run.sh")
