@@ -36,7 +36,8 @@ void end_cancelled(TaskRecord& task, PromiseBase& leaf) noexcept {
 /// The outcome goes to the record, the frame goes, and the kernel is told. The record may be gone afterwards.
 void finish_root(TaskRecord& task, PromiseBase& root) noexcept {
   // Whoever could tell: a stepper's view, or the frame's destructors, of a mask that ends here.
-  if (task.kernel().config().exact || task.word.load().masked())
+  if ((task.kernel().config().exact || task.word.load().masked()) &&
+      !task.kernel().plants(Defect::PhaseSkipped))
     task.word.apply([](TaskWord w) { return task_word::finalize(w); });
   OutcomeKind kind = root.ops()->finish_root(root, task);
   destroy_ended(root, kind != OutcomeKind::Ok);

@@ -60,6 +60,8 @@ void mark(RegionRef ref, const CancelReason& reason, Whose whose, bool at_its_ow
   kernel.use(region, Use::Write);
   const std::optional<CancelReason> before = region.reason;
   put_strengthened(region.reason, reason);
+  if (kernel.plants(Defect::ReasonWeakened)) region.reason = reason;
+  kernel.tell({.kind = KernelEventKind::RegionRequested, .region = &region, .reason = &*region.reason});
   if (whose == Whose::Outside) put_strengthened(region.outside, reason);
   if (first) region.requested_at = kernel.executor().now();
   if (!first && *region.reason == *before) return;  // weaker than what everybody below has already
@@ -86,6 +88,7 @@ std::vector<Marked> mark_tree(std::vector<RegionRef> tops, const CancelReason& a
     std::vector<RegionRef> level = std::move(next);
     next.clear();
     for (RegionRef child : level) mark(child, below(at_top), Whose::Outside, false, marked, next);
+    if (!level.empty() && level.front().record->kernel->plants(Defect::GrandchildForgotten)) break;
   }
   for (const Marked& entry : marked) {
     report_metric(entry.region.record->kernel->metrics(),
@@ -108,7 +111,9 @@ void finish_withdrawn(TaskRecord& task) noexcept {
 bool request(TaskRecord& task) noexcept {
   task.kernel().use(task, Use::Write);
   TaskStep step = task.word.apply([](TaskWord w) { return task_word::request(w); });
-  return step.made && !step.before.requested();
+  const bool first = step.made && !step.before.requested();
+  if (first) task.kernel().tell({.kind = KernelEventKind::TaskRequested, .task = &task});
+  return first;
 }
 
 /// Wakes the task out of a wait that a request may end; true when a blocking job was withdrawn and must be finished. A blocking
@@ -141,7 +146,9 @@ void reach_tasks(const std::vector<Marked>& marked) noexcept {
     for (RegionShard& shard : region.shards) {
       std::scoped_lock hold(shard.lock);
       if (region.word.load().generation() != entry.region.generation) break;
-      for (TaskRecord* task = first_member(shard.members); task != nullptr; task = next_member(*task)) {
+      TaskRecord* first = first_member(shard.members);
+      if (first != nullptr && first->kernel().plants(Defect::TaskForgotten)) first = next_member(*first);
+      for (TaskRecord* task = first; task != nullptr; task = next_member(*task)) {
         if (!request(*task)) {
           if (task->word.load().masked())
             task->kernel().start_mask_budget(*task);  // C3: a graver reason tightens it
@@ -180,10 +187,12 @@ void Kernel::cancel_region(RegionRef region, const CancelReason& reason, Whose w
                   requester != nullptr && &requester->kernel() == this ? requester : nullptr);
   }
   reach_tasks(mark_tree({region}, own, whose, true));
+  tell({.kind = KernelEventKind::RequestDelivered, .region = region.record, .reason = &own});
 }
 
 void Kernel::inherit_request(RegionRef region, const CancelReason& reason) noexcept {
   reach_tasks(mark_tree({region}, below(reason), Whose::Outside, true));
+  tell({.kind = KernelEventKind::RequestDelivered, .region = region.record, .reason = &reason});
 }
 
 void Kernel::lift_shield(RegionRef region, const std::optional<CancelReason>& reason) noexcept {
@@ -193,6 +202,7 @@ void Kernel::lift_shield(RegionRef region, const std::optional<CancelReason>& re
     if (!region.alive() || !region.record->shielded) return;
     region.record->shielded = false;
     std::swap(waiting, region.record->pending);
+    tell({.kind = KernelEventKind::ShieldLifted, .region = region.record});
   }
   if (!waiting) waiting = reason;
   if (waiting) inherit_request(region, *waiting);
@@ -214,6 +224,7 @@ void Kernel::cancel_task(TaskRecord& task, const CancelReason& reason) noexcept 
   std::vector<Marked> marked = mark_tree(opened, below(own), Whose::Outside, false);
   request(task);
   reach_tasks(marked);
+  tell({.kind = KernelEventKind::RequestDelivered, .task = &task, .reason = &own});
   wake_one(task);
 }
 

@@ -32,15 +32,28 @@ struct FinalizerRunner {
 
   FinalizerNode* pop() {
     std::scoped_lock hold(region.lock);
-    FinalizerNode* node = region.finalizers;
-    if (node != nullptr) {
-      region.finalizers = node->next;
-      --region.finalizer_count;
+    FinalizerNode** place = &region.finalizers;
+    if (kernel.plants(Defect::FinalizerOldestFirst)) {
+      while (*place != nullptr && (*place)->next != nullptr) place = &(*place)->next;
     }
-    return node;
+    if (kernel.plants(Defect::FinalizerSkipped) && *place != nullptr) take(place);
+    return *place == nullptr ? nullptr : take(place);
+  }
+
+  FinalizerNode* take(FinalizerNode** place) {
+    --region.finalizer_count;
+    return std::exchange(*place, (*place)->next);
+  }
+
+  void tell_begun(const FinalizerNode* node) const noexcept {
+    kernel.tell({.kind = KernelEventKind::FinalizerBegun,
+                 .region = &region,
+                 .value = reinterpret_cast<std::uintptr_t>(node)});
   }
 
   void run_sync(FinalizerNode* node) noexcept {
+    tell_begun(node);
+    if (kernel.plants(Defect::FinalizerTwice)) tell_begun(node), node->start(self);
     try {
       node->start(self);
     } catch (...) { note(FinalizerType::Sync, std::current_exception()); }
@@ -61,6 +74,7 @@ struct FinalizerRunner {
                                  ? *region.cleanup
                                  : default_cleanup_budget(region.reason ? rank(region.reason->root_kind()) : 0);
       kernel.enter_mask(*task);
+      tell_begun(node);
       node->start(*task);
     } catch (...) {
       if (task != nullptr) kernel.abandon_task(*task);
@@ -136,6 +150,7 @@ constexpr Steppable::Ops runner_ops{FinalizerRunner::step};
 constinit Steppable FinalizerRunner::machine{&runner_ops};
 
 bool Kernel::enter_finalizing(RegionRecord& region) noexcept {
+  tell({.kind = KernelEventKind::RegionFinalizing, .region = &region});
   sweep_failures(region);
   bool nothing_to_run;
   {
@@ -160,6 +175,9 @@ std::expected<void, RegionError> Kernel::add_finalizer(RegionRef region, std::un
     // and a caller that runs in the region holds it open.
     RegionWord word = record.word.load();
     if (word.generation() == region.generation && word.gate() == Gate::Open) {
+      tell({.kind = KernelEventKind::FinalizerAdded,
+            .region = &record,
+            .value = reinterpret_cast<std::uintptr_t>(node.get())});
       node->next = record.finalizers;
       record.finalizers = node.release();
       ++record.finalizer_count;

@@ -132,6 +132,8 @@ bool may_resolve(const ObligationRecord& entry, const RegionRecord& region, cons
   return running_holder(entry) == nullptr;
 }
 
+std::uint64_t name_of(ObligationId id) { return (std::uint64_t{id.generation} << 32) | id.index; }
+
 /// Under the region's lock: the entry, if `id` names a Reserved one of this region.
 bool is_reserved(const ObligationRecord& entry, const RegionRecord& region, ObligationId id) {
   return entry.region.load(std::memory_order_relaxed) == &region && entry.generation.load() == id.generation &&
@@ -145,6 +147,10 @@ std::string leak(RegionRecord& region, ObligationRecord& entry) {
   text += ", reserved at " + std::string(entry.where.file_name()) + ":" + std::to_string(entry.where.line()) +
           ", has leaked: it was still reserved when its holder and the finalizers of its region had ended";
   entry.state = ObligationState::Leaked;
+  region.kernel->tell({.kind = KernelEventKind::ObligationLeaked,
+                       .region = &region,
+                       .value = name_of({entry.index, entry.generation.load(std::memory_order_relaxed)}),
+                       .text = text.c_str()});
   unlink(region, entry);
   unhold(entry);
   return text;
@@ -193,7 +199,12 @@ std::expected<ObligationId, RegionError> reserve_obligation(const RegionRef& ref
       entry->where = request.where;
       hold(*entry, request.holder, rare);
       link(region, *entry);
-      region.owed.fetch_add(1, std::memory_order_acq_rel);
+      if (!kernel->plants(Defect::ObligationNotOwed)) region.owed.fetch_add(1, std::memory_order_acq_rel);
+      kernel->tell({.kind = KernelEventKind::ObligationReserved,
+                    .task = can_hold(request.holder) ? request.holder : nullptr,
+                    .region = &region,
+                    .value = name_of(id),
+                    .text = to_string(request.kind)});
     }
   }
   if (refused) {
@@ -218,6 +229,10 @@ std::expected<void, RegionError> resolve_obligation(ObligationId id, ObligationS
     if (!may_resolve(*entry, *region, resolver)) {
       return std::unexpected(RegionError(ErrorCode::ForeignContext, where, region->path.to_string()));
     }
+    region->kernel->tell({.kind = KernelEventKind::ObligationSettled,
+                          .region = region,
+                          .value = name_of(id),
+                          .text = to_string(how)});
     entry->state = how;
     unlink(*region, *entry);
     unhold(*entry);
@@ -244,6 +259,14 @@ std::expected<ObligationId, RegionError> move_obligation(ObligationId id, const 
     }
     // Within one region the entry stays, and holds it open: only a stranger needs it to be Open still.
     if (from == to.record && admits_reservation(word, to, holder)) {
+      Kernel& kernel = *from->kernel;
+      kernel.tell(
+          {.kind = KernelEventKind::ObligationSettled, .region = from, .value = name_of(id), .text = "moved"});
+      kernel.tell({.kind = KernelEventKind::ObligationReserved,
+                   .task = can_hold(holder) ? holder : nullptr,
+                   .region = from,
+                   .value = name_of(id),
+                   .text = to_string(entry->kind)});
       hold(*entry, holder, rare);
       return id;
     }

@@ -198,13 +198,14 @@ std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birt
     rare.opened = region;
   }
   regions_opened_.fetch_add(1, std::memory_order_relaxed);
+  if (parent != nullptr && plants(Defect::ChildRegionNotCounted)) release_live(*parent);
   report_metric(metrics(), [&](MetricsProvider& to) {
     to.region_created(ref.id(), parent ? std::optional(birth.parent.id()) : std::nullopt);
   });
   const std::optional<Time>& deadline = region->budget.deadline;
   // One that is inherited, from above or from the mask, ends the region through its parent or its shield.
   if (deadline && birth.budget.deadline == deadline &&
-      (parent == nullptr || parent->budget.deadline != deadline)) {
+      (parent == nullptr || parent->budget.deadline != deadline) && !plants(Defect::DeadlineNotArmed)) {
     std::scoped_lock hold(region->lock);
     region->deadline_timer.deadline = *deadline;
     region->deadline_armed = true;
@@ -219,7 +220,10 @@ std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birt
     std::scoped_lock hold(region->lock);
     shielded = region->shielded;
   }
-  if (shielded) return ref;
+  if (shielded) {
+    tell({.kind = KernelEventKind::RegionOpened, .task = birth.opener, .region = region, .value = 1});
+    return ref;
+  }
   if (parent != nullptr && parent->word.load().cancelled()) {
     std::scoped_lock hold(parent->lock);
     why = parent->reason;
@@ -229,6 +233,7 @@ std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birt
   }
   if (why) inherit_request(ref, *why);
   if (escalated) escalate_region(ref);
+  tell({.kind = KernelEventKind::RegionOpened, .task = birth.opener, .region = region});
   return ref;
 }
 
@@ -428,6 +433,7 @@ void Kernel::complete_body(RegionRecord& region, TaskRecord& task, OutcomeKind k
 RegionRecord* Kernel::close_region(RegionRecord& region) noexcept {
   QUIESCE_ASSERT(region.word.load().gate() == Gate::Finalizing, "only a finalizing region closes");
   use(region, Use::Write);
+  tell({.kind = KernelEventKind::RegionClosed, .region = &region});
   bool deadline = false, escalation = false, warning = false, notice = false;
   {
     std::scoped_lock hold(region.lock);

@@ -215,6 +215,8 @@ void Kernel::publish(TaskRecord& task) noexcept {
       deliver_escalation(task);
     }
   }
+  tell({.kind = KernelEventKind::TaskPublished, .task = &task, .region = &region});
+  if (task.role == TaskRole::Child && plants(Defect::TaskNotCounted)) release_live(region);
   if (task.tier != TaskTier::Blocking) executor_->schedule(task, lane_of(task, false), Origin::Spawn);
 }
 
@@ -225,6 +227,8 @@ bool Kernel::claim(Waiter waiter, bool by_request, Origin origin) noexcept {
   if (step.made && step.before.run() == RunState::Idle) {  // else it runs, and may have ended by now
     Kernel& kernel = task->kernel();
     kernel.use(*task, Use::Write);
+    kernel.tell({.kind = KernelEventKind::TaskClaimed, .task = task, .value = 1});
+    if (kernel.plants(Defect::WakeLost)) return true;
     kernel.executor_->schedule(*task, lane_of(*task, by_request), origin);
   }
   return step.made;
@@ -266,6 +270,10 @@ void Kernel::complete(TaskRecord& task, OutcomeKind kind) noexcept {
   RegionRecord& region = *task.region;
   use(task, Use::Write);
   use(region, kind == OutcomeKind::Ok && plain ? Use::Update : Use::Write);
+  tell({.kind = KernelEventKind::TaskEnded,
+        .task = &task,
+        .region = &region,
+        .value = static_cast<std::uint64_t>(kind)});
   count(&CountShard::tasks_completed);
   report_metric(metrics(), [&](MetricsProvider& to) {
     to.task_completed(task.id(), kind, executor_->now() - task.created_at);
@@ -286,7 +294,8 @@ void Kernel::complete(TaskRecord& task, OutcomeKind kind) noexcept {
   QUIESCE_ASSERT(done.made, "a task completes once, and waits for nothing then");
   if (task.extra.load(std::memory_order_relaxed) != nullptr) leave_obligations(task);  // L2
   bool seen = false;
-  if (done.before.has(TaskWord::joiner_bit)) seen = claim(Waiter{task.joiner.load(std::memory_order_acquire)});
+  if (done.before.has(TaskWord::joiner_bit) && !plants(Defect::JoinerForgotten))
+    seen = claim(Waiter{task.joiner.load(std::memory_order_acquire)});
   if (role == TaskRole::Child && kind == OutcomeKind::Panicked) {
     report_failure(region, policy_of(task), task, std::move(panic));
   } else if (role == TaskRole::Child) {
@@ -324,7 +333,7 @@ void Kernel::complete_ok(TaskRecord& task, RegionRecord& region) noexcept {
   }
   if (done.before.has(TaskWord::dropped_bit)) drop_reference(task);
   if (!spared) release_live(region);
-  if (joiner) claim(joiner, false, Origin::Handoff);
+  if (joiner && !plants(Defect::JoinerForgotten)) claim(joiner, false, Origin::Handoff);
 }
 
 // R7. An Err (or a Cancelled that nobody asked for) waits for its handle; a panic has gone to the policy at once.

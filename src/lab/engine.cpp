@@ -134,7 +134,7 @@ void Engine::State::reset(Strategy& chooser) {
   end.choices.reserve(choices_expected);
   late_failure.reset();
   complaints.clear();
-  gave_up = is_aborting = false;
+  gave_up = is_aborting = is_ruined = false;
 }
 
 // ---- who can move ----
@@ -551,6 +551,15 @@ void Engine::unwind(LogicalId agent, std::string message) noexcept {
   s.hold_up(*s.running, [this, agent] { return has_ended(agent); });
 }
 
+void Engine::fail_for_good(FailureKind kind, std::string message) noexcept {
+  State& s = *state_;
+  s.set_failure(kind, std::move(message));
+  s.is_ruined = true;
+  if (s.running != nullptr) s.abandon(*s.running);
+}
+
+bool Engine::is_ruined() const noexcept { return state_->is_ruined; }
+bool Engine::keeps_trace() const noexcept { return state_->limits.keep_trace; }
 bool Engine::is_aborting() const noexcept { return state_->is_aborting; }
 std::uint64_t Engine::step_number() const noexcept { return state_->end.steps; }
 std::span<const Trace> Engine::trace() const { return state_->trace; }

@@ -7,6 +7,7 @@
 //     another agent first lets the others be unwound.
 //  3. An agent that passes too many points, because it swallows RunAborted or spins in a destructor, is
 //     abandoned and complained of.
+//     Of a run that is ruined (fail_for_good) all are, without being resumed.
 //  4. A noexcept function on an agent's stack turns RunAborted into std::terminate. The terminate handler in
 //     force meanwhile abandons the agent instead: its destructors cannot run, but the process and the report of
 //     the failure survive. Any other cause of std::terminate goes to the handler that was there before.
@@ -50,6 +51,13 @@ bool run_aborted_is_in_flight() {
 
 void Engine::State::give_up() {
   is_aborting = true;
+  if (is_ruined) {
+    for (std::uint32_t i = 0; i < agent_count; ++i) {
+      agents[i]->fiber.reset();
+      agents[i]->phase = Phase::Ended;
+    }
+    return;
+  }
   {
     const TerminateHandler handler(next_terminate, on_terminate);
     while (!give_up_pass(false) && !give_up_pass(true)) {}

@@ -92,6 +92,7 @@ struct Engine::State {
   bool gave_up = false;  // the strategy
 
   bool is_aborting = false;
+  bool is_ruined = false;
   std::optional<Failure> late_failure;  // stands unless the agent in which it was found ends by an exception
   const Agent* late_agent = nullptr;
   std::string complaints;                 // about agents that could not be ended

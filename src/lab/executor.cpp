@@ -20,6 +20,8 @@ namespace {
 constexpr LogicalId clerk_id{0x636c65726bU};
 /// Steps that a given-up run may still need to end what sleeps in it.
 constexpr std::size_t drain_steps_max = 1'000'000;
+/// Every so many steps tasks that hold obligations are looked at.
+constexpr std::uint64_t holders_interval = 64;
 
 Doing waits_for(const TaskRecord& task) {
   const LeafOps* wait = task.wait_ops.load(std::memory_order_relaxed);
@@ -28,8 +30,8 @@ Doing waits_for(const TaskRecord& task) {
 
 }  // namespace
 
-LabExecutor::LabExecutor(Engine& engine, std::uint32_t workers, bool draws_cancels, KernelConfig config)
-    : engine_(engine), workers_(std::max(workers, 1u)), draws_cancels_(draws_cancels) {
+LabExecutor::LabExecutor(Engine& engine, const LabSettings& settings, KernelConfig config)
+    : engine_(engine), settings_(settings), oracles_(settings.futurelock_steps) {
   config.name = "lab";
   config.exact = true;
   kernel_ = &Kernel::acquire(std::move(config), *this);
@@ -53,15 +55,20 @@ void LabExecutor::begin() {
 // ---- tasks ----
 
 std::uint32_t LabExecutor::worker_for(const TaskRecord& task) {
-  if (workers_ == 1 || draining_) return 0;
+  if (settings_.workers <= 1 || draining_) return 0;
   if (task.tier == TaskTier::Local) return task.home_worker;
-  return engine_.draw(workers_);
+  return engine_.draw(settings_.workers);
 }
 
 void LabExecutor::step_until_end(TaskRecord& task) {
   const LogicalId id = task.logical();
   for (;;) {
     agents_.at(id).runnable = false;
+    check(oracles_.see_step(task, engine_.step_number()));
+    if (engine_.step_number() % holders_interval == 0) {
+      if (std::string held = oracles_.see_holders(engine_.step_number()); !held.empty())
+        engine_.fail(FailureKind::oracle, std::move(held));
+    }
     thread_context = ThreadContext{.executor = this, .worker = worker_for(task)};
     const StepEnd end = kernel_->run_step(task);
     thread_context = ThreadContext{};
@@ -78,6 +85,7 @@ void LabExecutor::step_until_end(TaskRecord& task) {
 
 void LabExecutor::schedule(TaskRecord& task, Lane, Origin origin) noexcept {
   if (draining_) return runnable_.push_back(&task);
+  oracles_.see_scheduled(task);
   if (origin == Origin::Yield) return;  // its agent gives way by itself
   const LogicalId id = task.logical();
   const auto [agent, is_new] = agents_.try_emplace(id, Agent{&task, true});
@@ -97,10 +105,20 @@ void LabExecutor::use(LogicalId object, Use how) noexcept {
 }
 
 void LabExecutor::at_cancel_point(TaskRecord& task) noexcept {
-  if (draining_ || !draws_cancels_) return;
+  if (draining_ || !settings_.draws_cancels) return;
   const std::uint64_t point = cancel_points_++;
   if (engine_.draw(2) == 0) return;
   kernel_->cancel_task(task, CancelReason::user(fmt::format("injected at cancel point {}", point)));
+}
+
+void LabExecutor::happened(const KernelEvent& event) noexcept {
+  if (draining_ || engine_.is_aborting()) return;
+  check(oracles_.see(event, engine_.step_number()));
+}
+
+void LabExecutor::check(std::string broken) noexcept {
+  if (!broken.empty()) [[unlikely]]
+    engine_.fail_for_good(FailureKind::oracle, std::move(broken));
 }
 
 // ---- time ----
@@ -120,6 +138,10 @@ bool LabExecutor::disarm(TimerEntry& entry) noexcept {
 }
 
 bool LabExecutor::pass_time() {
+  if (!draining_ && (timers_.empty() || timers_.begin()->deadline > clock_)) {
+    check(oracles_.see_idle(clock_));
+    if (engine_.is_ruined()) return false;
+  }
   if (timers_.empty()) return false;
   clock_ = std::max(clock_, timers_.begin()->deadline);
   set_coarse_now(clock_);

@@ -15,8 +15,10 @@
 #include <utility>
 #include <vector>
 
+#include "oracles.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
 #include "quiesce/detail/lab/engine.hpp"
+#include "quiesce/lab/trace.hpp"
 
 namespace quiesce::lab::detail {
 
@@ -29,9 +31,16 @@ using quiesce::detail::TaskRecord;
 using quiesce::detail::TimerEntry;
 using quiesce::detail::WorkItem;
 
+/// How a lab runs tasks; from Options and the token.
+struct LabSettings {
+  std::uint32_t workers = 1;
+  bool draws_cancels = false;
+  std::uint64_t futurelock_steps = 0;
+};
+
 class LabExecutor final : public quiesce::detail::Executor {
  public:
-  LabExecutor(Engine& engine, std::uint32_t workers, bool draws_cancels, KernelConfig config);
+  LabExecutor(Engine& engine, const LabSettings& settings, KernelConfig config);
   ~LabExecutor() override;
 
   Kernel& kernel() { return *kernel_; }
@@ -40,6 +49,7 @@ class LabExecutor final : public quiesce::detail::Executor {
   /// The engine has stopped: what is left is cancelled and stepped to its end. What cannot be ended, as text; empty: nothing.
   std::string drain();
   std::string describe_deadlock() const;
+  const std::string& first_leak() const { return oracles_.first_leak(); }
 
   void schedule(TaskRecord& task, Lane lane, Origin origin) noexcept override;
   void arm(TimerEntry& entry) noexcept override;
@@ -50,6 +60,7 @@ class LabExecutor final : public quiesce::detail::Executor {
   Time now() const noexcept override { return clock_; }
   void use(LogicalId object, quiesce::detail::Use how) noexcept override;
   void at_cancel_point(TaskRecord& task) noexcept override;
+  void happened(const quiesce::detail::KernelEvent& event) noexcept override;
 
  private:
   struct TimerKey {
@@ -65,10 +76,13 @@ class LabExecutor final : public quiesce::detail::Executor {
   bool pass_time();
   void run_posts();
   std::uint32_t worker_for(const TaskRecord& task);
+  /// An oracle's sentence, if it has one, ends the run for good.
+  void check(std::string broken) noexcept;
 
   Engine& engine_;
   Kernel* kernel_;
-  const std::uint32_t workers_;
+  const LabSettings settings_;
+  Oracles oracles_;
   Time clock_;
   std::set<TimerKey> timers_;
   std::uint64_t timer_sequence_ = 0;
@@ -79,7 +93,6 @@ class LabExecutor final : public quiesce::detail::Executor {
     bool runnable;  // scheduled, and not stepped since
   };
   std::map<LogicalId, Agent> agents_;  // of tasks that have been scheduled and have not ended
-  const bool draws_cancels_;           // whether a request lands at a cancel point is drawn
   std::uint64_t cancel_points_ = 0;
   bool draining_ = false;
   std::deque<TaskRecord*> runnable_;  // while draining

@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <memory>
 #include <sstream>
 #include <utility>
 
 #include "executor.hpp"
+#include "planted.hpp"
 #include "quiesce/detail/lab/drive.hpp"
 #include "quiesce/detail/scope/region_run.hpp"
 
@@ -42,12 +44,17 @@ struct RunMode {
   std::uint64_t seed = 0;
   std::uint32_t workers = 1;
   bool draws_cancels = false;
+  std::uint64_t futurelock_steps = Options{}.futurelock_steps;
 
+  LabSettings settings() const {
+    return {.workers = workers, .draws_cancels = draws_cancels, .futurelock_steps = futurelock_steps};
+  }
   std::string prefix() const {
     std::string text;
     if (seed != 0) text += fmt::format("s{}.", seed);
     if (workers != 1) text += fmt::format("w{}.", workers);
     if (draws_cancels) text += "c.";
+    if (futurelock_steps != Options{}.futurelock_steps) text += fmt::format("f{}.", futurelock_steps);
     return text;
   }
   /// Takes the prefix off. What cannot be read stays, and is no token.
@@ -61,6 +68,7 @@ struct RunMode {
       const std::string_view part = token.substr(0, dot);
       const bool read = (part[0] == 's' && number(part, mode.seed)) ||
                         (part[0] == 'w' && number(part, mode.workers)) ||
+                        (part[0] == 'f' && number(part, mode.futurelock_steps)) ||
                         (part == "c" && (mode.draws_cancels = true));
       if (!read) break;
       token.remove_prefix(dot + 1);
@@ -73,12 +81,16 @@ struct RunMode {
 class TaskRun {
  public:
   TaskRun(Engine& engine, const RunMode& mode)
-      : engine_(engine), executor_(engine, mode.workers, mode.draws_cancels, config(mode)) {}
+      : engine_(engine), executor_(std::make_unique<LabExecutor>(engine, mode.settings(), config(mode))) {}
 
   RunEnd operator()(Strategy& strategy, const InstallBody& install) {
     RunEnd end = engine_.run(strategy, "main", [&] { run_main(install); });
     result_.engine = nullptr;
-    const std::string left = executor_.drain();
+    if (engine_.is_ruined()) {
+      executor_.release();  // records, timers and stacks refer to each other and to it: none can be trusted
+      return end;
+    }
+    const std::string left = executor_->drain();
     if (body_ != nullptr) finish(end);
     if (!left.empty() && !end.failure)
       end.failure = Failure{FailureKind::deadlock, "what still waits cannot be ended: " + left, end.steps};
@@ -89,12 +101,13 @@ class TaskRun {
   static KernelConfig config(const RunMode& mode) {
     KernelConfig config;
     config.seed = mode.seed;
+    config.defect = planted_defect;
     return config;
   }
 
   void run_main(const InstallBody& install) {
-    executor_.begin();
-    Kernel& kernel = executor_.kernel();
+    executor_->begin();
+    Kernel& kernel = executor_->kernel();
     RegionRef root = kernel
                          .open_region({.parent = {},
                                        .limits = {},
@@ -132,7 +145,7 @@ class TaskRun {
 
   /// What must be even when the root has closed (R4, L2).
   std::optional<Failure> broken_rule(const RunEnd& end) {
-    const KernelCounts counts = executor_.kernel().counts();
+    const KernelCounts counts = executor_->kernel().counts();
     std::string broken;
     if (counts.tasks_spawned != counts.tasks_completed) {
       broken = fmt::format("{} tasks were spawned and {} have ended, though their region has closed",
@@ -141,14 +154,14 @@ class TaskRun {
       broken = fmt::format("{} regions were opened and {} have closed, though the root has",
                            counts.regions_opened, counts.regions_closed);
     } else if (counts.leaked_obligations != 0) {
-      broken = fmt::format("{} obligations were left when their region closed", counts.leaked_obligations);
+      broken = executor_->first_leak();
     }
     if (broken.empty()) return std::nullopt;
     return Failure{FailureKind::oracle, std::move(broken), end.steps};
   }
 
   Engine& engine_;
-  LabExecutor executor_;
+  std::unique_ptr<LabExecutor> executor_;
   RootResult result_;
   TaskRecord* body_ = nullptr;
 };
@@ -171,12 +184,13 @@ Report with_mode(Report report, const RunMode& mode) {
 }  // namespace
 
 Report explore_tasks(const Options& options, const InstallBody& install) {
-  const RunMode mode{.seed = options.seed, .workers = options.workers};
+  const RunMode mode{
+      .seed = options.seed, .workers = options.workers, .futurelock_steps = options.futurelock_steps};
   return with_mode(drive(options, run_of(mode, install)), mode);
 }
 
 Report cancel_tasks(const Options& options, std::uint32_t together, const InstallBody& install) {
-  const RunMode mode{.seed = options.seed, .draws_cancels = true};
+  const RunMode mode{.seed = options.seed, .draws_cancels = true, .futurelock_steps = options.futurelock_steps};
   return with_mode(drive(options, make_injection(together), run_of(mode, install)), mode);
 }
 

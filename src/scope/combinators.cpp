@@ -71,8 +71,10 @@ void request_all(TaskSpan tasks, const CancelReason& reason) noexcept {
 }
 
 Task<> drain(TaskSpan tasks) {
+  Kernel& kernel = current_task()->kernel();
   for (TaskRecord* const& task : tasks) {
-    while (!is_done(*task)) co_await WaitAny{{&task, 1}, {}, true};
+    while (!is_done(*task) && !kernel.plants(Defect::LoserAbandoned)) co_await WaitAny{{&task, 1}, {}, true};
+    kernel.tell({.kind = KernelEventKind::BranchesLeft, .task = task});
   }
 }
 

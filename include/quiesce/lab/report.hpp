@@ -37,7 +37,9 @@ struct Options {
   std::uint64_t max_runs = 1'000;
   std::uint64_t step_limit = 100'000;  // of one run; then it is a livelock
   bool stop_at_first_failure = true;
-  std::uint32_t workers = 1;                                   // simulated; of coroutine bodies
+  std::uint32_t workers = 1;  // simulated; of coroutine bodies
+  /// A task that waits while it holds an obligation and is not stepped for so many steps of others is a failure; 0: never.
+  std::uint64_t futurelock_steps = 10'000;
   std::function<void(const Report& so_far)> on_progress = {};  // some times a second
 };
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "quiesce/detail/kernel/blocking_job.hpp"
+#include "quiesce/detail/kernel/event.hpp"
 #include "quiesce/detail/kernel/timer_entry.hpp"
 #include "quiesce/detail/kernel/work_item.hpp"
 #include "quiesce/logical.hpp"
@@ -50,6 +51,8 @@ class Executor {
   virtual void use(LogicalId, Use) noexcept {}
   /// The running task is at a cancel point: it is about to look for a request, or to wait. Only of an exact kernel.
   virtual void at_cancel_point(TaskRecord&) noexcept {}
+  /// Only of an exact kernel; perhaps under locks.
+  virtual void happened(const KernelEvent&) noexcept {}
   /// The worker that runs on this thread, or `no_worker`.
   std::uint32_t current_worker() const noexcept;
   /// A cheaper `now()` that may lag by a few steps; for statistics.

@@ -42,6 +42,7 @@ struct KernelConfig {
   std::shared_ptr<LogSink> log;
   std::optional<Duration> close_warning;  // a close that takes longer says what it waits for
   bool exact = false;                     // Stepper, lab: budgets are counted step by step
+  Defect defect = Defect::None;           // of an exact kernel: what a test has broken in it
 };
 
 /// A region and the life that is meant.
@@ -115,6 +116,11 @@ class Kernel {
   void use(const RegionRecord& region, Use how) const noexcept {
     if (config_.exact) executor_->use(region.logical, how);
   }
+  /// Tells an executor that wants to know what has just become true.
+  void tell(const KernelEvent& event) const noexcept {
+    if (config_.exact) executor_->happened(event);
+  }
+  bool plants(Defect defect) const noexcept { return config_.exact && config_.defect == defect; }
   /// A cancel point of the task: for the lab; for the metrics, time since the one before. Nothing without either.
   void note_checkpoint(TaskRecord& task) noexcept {
     if (config_.exact) executor_->at_cancel_point(task);

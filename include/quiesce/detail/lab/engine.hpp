@@ -173,6 +173,12 @@ class Engine {
   void fail(FailureKind kind, std::string message, std::source_location where = {});
   /// The same for callers that may not throw: it always returns, and the run is given up when it does.
   void fail_noexcept(FailureKind kind, std::string message, std::source_location where = {}) noexcept;
+  /// The same where nothing that the agents refer to can be relied on any more: the run ends at once, no stack is unwound, and
+  /// what lies on them is not destroyed. Does not return to an agent.
+  void fail_for_good(FailureKind kind, std::string message) noexcept;
+  /// The run has ended so.
+  bool is_ruined() const noexcept;
+  bool keeps_trace() const noexcept;
   /// For a destructor that finds an agent which must not outlive it: ends the run as misuse, unless an
   /// exception that is in flight here ends this agent and says more; returns when the other has been unwound.
   void unwind(LogicalId agent, std::string message) noexcept;
