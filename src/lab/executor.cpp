@@ -71,6 +71,7 @@ void LabExecutor::step_until_end(TaskRecord& task) {
     }
     thread_context = ThreadContext{.executor = this, .worker = worker_for(task)};
     const StepEnd end = kernel_->run_step(task);
+    if (engine_.keeps_trace() && end != StepEnd::Done) trace_.see_step(task, trace_now());
     thread_context = ThreadContext{};
     if (end == StepEnd::Done) break;
     if (end == StepEnd::Suspended) {
@@ -113,7 +114,12 @@ void LabExecutor::at_cancel_point(TaskRecord& task) noexcept {
 
 void LabExecutor::happened(const KernelEvent& event) noexcept {
   if (draining_ || engine_.is_aborting()) return;
+  if (engine_.keeps_trace()) trace_.see(event, trace_now());
   check(oracles_.see(event, engine_.step_number()));
+}
+
+TaskTrace::Now LabExecutor::trace_now() const {
+  return {engine_.step_number(), clock_.nanos(), engine_.self(), thread_context.worker};
 }
 
 void LabExecutor::check(std::string broken) noexcept {

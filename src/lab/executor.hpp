@@ -18,7 +18,7 @@
 #include "oracles.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
 #include "quiesce/detail/lab/engine.hpp"
-#include "quiesce/lab/trace.hpp"
+#include "task_trace.hpp"
 
 namespace quiesce::lab::detail {
 
@@ -49,6 +49,8 @@ class LabExecutor final : public quiesce::detail::Executor {
   /// The engine has stopped: what is left is cancelled and stepped to its end. What cannot be ended, as text; empty: nothing.
   std::string drain();
   std::string describe_deadlock() const;
+  /// Empty unless the engine keeps its trace.
+  RunTrace take_trace() { return trace_.take(); }
   const std::string& first_leak() const { return oracles_.first_leak(); }
 
   void schedule(TaskRecord& task, Lane lane, Origin origin) noexcept override;
@@ -78,11 +80,13 @@ class LabExecutor final : public quiesce::detail::Executor {
   std::uint32_t worker_for(const TaskRecord& task);
   /// An oracle's sentence, if it has one, ends the run for good.
   void check(std::string broken) noexcept;
+  TaskTrace::Now trace_now() const;
 
   Engine& engine_;
   Kernel* kernel_;
   const LabSettings settings_;
   Oracles oracles_;
+  TaskTrace trace_;
   Time clock_;
   std::set<TimerKey> timers_;
   std::uint64_t timer_sequence_ = 0;

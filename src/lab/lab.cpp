@@ -86,6 +86,7 @@ class TaskRun {
   RunEnd operator()(Strategy& strategy, const InstallBody& install) {
     RunEnd end = engine_.run(strategy, "main", [&] { run_main(install); });
     result_.engine = nullptr;
+    end.told = executor_->take_trace();
     if (engine_.is_ruined()) {
       executor_.release();  // records, timers and stacks refer to each other and to it: none can be trusted
       return end;

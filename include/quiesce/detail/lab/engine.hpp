@@ -24,6 +24,7 @@
 
 #include "quiesce/detail/lab/clock.hpp"
 #include "quiesce/detail/lab/strategy.hpp"
+#include "quiesce/lab/trace.hpp"
 #include "quiesce/logical.hpp"
 
 namespace quiesce::lab {
@@ -76,6 +77,9 @@ struct RunEnd {
   /// The index in `enabled` at each step at which there was more than one, and each draw.
   std::vector<std::uint32_t> choices;
   std::uint64_t trace_hash = 0;  // of agents, verbs, objects and touches; not of source locations
+  /// Of a run whose trace is kept: what those who build on the engine know of it. A `step` among the events is the engine's own of
+  /// that number, with the states that followed it.
+  RunTrace told{};
 };
 
 /// Thrown through an agent's stack when the run is given up, so that its destructors run. Not a std::exception.
