@@ -23,7 +23,7 @@ ROWS = {  # layer -> what it may include besides itself
 ROWS |= {leaf: ["core", "kernel", "coro", "scope"] for leaf in LEAVES}
 ROWS["prometheus"] = ["core", "kernel"]
 ROWS["runtime"] = ["core", "kernel", "coro", "exec", "scope", *LEAVES]
-ROWS["lab"] = ["core", "kernel", "coro", "scope", *LEAVES]
+ROWS["lab"] = ["core", "kernel", "coro", "exec", "scope", *LEAVES]
 ROWS["testing"] = ["core", "kernel", "coro", "scope", *LEAVES, "lab"]
 ALLOWED = {layer: {layer, *below} for layer, below in ROWS.items()}
 

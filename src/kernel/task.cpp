@@ -254,7 +254,10 @@ StepEnd Kernel::run_step(TaskRecord& task) noexcept {
   ThreadContext& here = thread_context;
   TaskRecord* outer = here.running;
   here.running = &task;
+  if (config_.exact) executor_->happened({.kind = KernelEventKind::StepBegun, .task = &task});
   StepEnd end = task.leaf->step_ops->step(task, before);
+  if (config_.exact && end != StepEnd::Done)
+    executor_->happened({.kind = KernelEventKind::StepEnded, .task = &task});
   here.running = outer;
   if (end == StepEnd::Yielded) executor_->schedule(task, lane_of(task, false), Origin::Yield);
   return end;

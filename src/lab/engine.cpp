@@ -188,7 +188,9 @@ bool Engine::State::run_idle(const Engine& engine) {
     }
   }
   if (is_over()) return false;
-  set_failure(FailureKind::deadlock, engine.describe_deadlock ? engine.describe_deadlock() : describe_waits());
+  set_failure(
+      FailureKind::deadlock,
+      "nothing can move: " + (engine.describe_deadlock ? engine.describe_deadlock() : describe_waits()));
   return false;
 }
 
@@ -466,6 +468,10 @@ void Engine::blocked_until(std::function<bool()> ready, Touch touch, Doing doing
 
 void Engine::set_doing(LogicalId agent, Doing doing) {
   if (Agent* found = state_->find(agent)) found->doing = doing;
+}
+
+void Engine::describe_step(Doing doing) noexcept {
+  if (state_->running != nullptr && !state_->is_aborting) state_->step_doing = doing;
 }
 
 void Engine::touch(Touch touch) {

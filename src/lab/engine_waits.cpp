@@ -106,7 +106,14 @@ std::string Engine::State::describe_waits() const {
            name_of(agent.id) + ' ' + waiting(agent));
   }
   if (others > 0) text += fmt::format(", and {} others wait", others);
-  return "nothing can move: " + text;
+  return text;
+}
+
+std::optional<Engine::AgentWait> Engine::wait_of(LogicalId id) const {
+  const Agent* agent = state_->find(id);
+  if (agent == nullptr || agent->phase != Phase::Conditional) return std::nullopt;
+  const Agent* on = state_->waits_for(*agent);
+  return AgentWait{state_->waiting(*agent), on != nullptr ? on->id : LogicalId{}};
 }
 
 std::string Engine::State::describe_enabled() const {

@@ -18,11 +18,6 @@ using namespace quiesce::detail;
 namespace {
 
 constexpr LogicalId clerk_id{0x636c65726bU};
-/// Steps that a given-up run may still need to end what sleeps in it.
-constexpr std::size_t drain_steps_max = 1'000'000;
-/// Every so many steps tasks that hold obligations are looked at.
-constexpr std::uint64_t holders_interval = 64;
-
 Doing waits_for(const TaskRecord& task) {
   const LeafOps* wait = task.wait_ops.load(std::memory_order_relaxed);
   return {wait != nullptr ? wait->what : "goes on", {}, {}};
@@ -31,7 +26,7 @@ Doing waits_for(const TaskRecord& task) {
 }  // namespace
 
 LabExecutor::LabExecutor(Engine& engine, const LabSettings& settings, KernelConfig config)
-    : engine_(engine), settings_(settings), oracles_(settings.futurelock_steps) {
+    : watch_(engine, settings), engine_(engine) {
   config.name = "lab";
   config.exact = true;
   kernel_ = &Kernel::acquire(std::move(config), *this);
@@ -49,29 +44,23 @@ void LabExecutor::begin() {
     }
   });
   engine_.on_idle = [this] { return pass_time(); };
-  engine_.describe_deadlock = [this] { return describe_deadlock(); };
+  engine_.describe_deadlock = [this] { return watch_.describe_deadlock(*kernel_); };
 }
 
 // ---- tasks ----
 
 std::uint32_t LabExecutor::worker_for(const TaskRecord& task) {
-  if (settings_.workers <= 1 || draining_) return 0;
+  if (watch_.settings.workers <= 1 || watch_.draining) return 0;
   if (task.tier == TaskTier::Local) return task.home_worker;
-  return engine_.draw(settings_.workers);
+  return engine_.draw(watch_.settings.workers);
 }
 
 void LabExecutor::step_until_end(TaskRecord& task) {
   const LogicalId id = task.logical();
   for (;;) {
     agents_.at(id).runnable = false;
-    check(oracles_.see_step(task, engine_.step_number()));
-    if (engine_.step_number() % holders_interval == 0) {
-      if (std::string held = oracles_.see_holders(engine_.step_number()); !held.empty())
-        engine_.fail(FailureKind::oracle, std::move(held));
-    }
     thread_context = ThreadContext{.executor = this, .worker = worker_for(task)};
     const StepEnd end = kernel_->run_step(task);
-    if (engine_.keeps_trace() && end != StepEnd::Done) trace_.see_step(task, trace_now());
     thread_context = ThreadContext{};
     if (end == StepEnd::Done) break;
     if (end == StepEnd::Suspended) {
@@ -84,9 +73,9 @@ void LabExecutor::step_until_end(TaskRecord& task) {
   agents_.erase(id);
 }
 
-void LabExecutor::schedule(TaskRecord& task, Lane, Origin origin) noexcept {
-  if (draining_) return runnable_.push_back(&task);
-  oracles_.see_scheduled(task);
+void LabExecutor::schedule(TaskRecord& task, Lane lane, Origin origin) noexcept {
+  if (watch_.draining) return runnable_.push_back(&task);
+  watch_.scheduled(task, lane);
   if (origin == Origin::Yield) return;  // its agent gives way by itself
   const LogicalId id = task.logical();
   const auto [agent, is_new] = agents_.try_emplace(id, Agent{&task, true});
@@ -96,35 +85,6 @@ void LabExecutor::schedule(TaskRecord& task, Lane, Origin origin) noexcept {
   } else {
     engine_.wake(id);
   }
-}
-
-void LabExecutor::use(LogicalId object, Use how) noexcept {
-  if (draining_) return;
-  engine_.touch({object, how == Use::Read     ? Access::Read
-                         : how == Use::Update ? Access::Update
-                                              : Access::Write});
-}
-
-void LabExecutor::at_cancel_point(TaskRecord& task) noexcept {
-  if (draining_ || !settings_.draws_cancels) return;
-  const std::uint64_t point = cancel_points_++;
-  if (engine_.draw(2) == 0) return;
-  kernel_->cancel_task(task, CancelReason::user(fmt::format("injected at cancel point {}", point)));
-}
-
-void LabExecutor::happened(const KernelEvent& event) noexcept {
-  if (draining_ || engine_.is_aborting()) return;
-  if (engine_.keeps_trace()) trace_.see(event, trace_now());
-  check(oracles_.see(event, engine_.step_number()));
-}
-
-TaskTrace::Now LabExecutor::trace_now() const {
-  return {engine_.step_number(), clock_.nanos(), engine_.self(), thread_context.worker};
-}
-
-void LabExecutor::check(std::string broken) noexcept {
-  if (!broken.empty()) [[unlikely]]
-    engine_.fail_for_good(FailureKind::oracle, std::move(broken));
 }
 
 // ---- time ----
@@ -144,15 +104,11 @@ bool LabExecutor::disarm(TimerEntry& entry) noexcept {
 }
 
 bool LabExecutor::pass_time() {
-  if (!draining_ && (timers_.empty() || timers_.begin()->deadline > clock_)) {
-    check(oracles_.see_idle(clock_));
-    if (engine_.is_ruined()) return false;
-  }
+  if ((timers_.empty() || timers_.begin()->deadline > watch_.clock) && !watch_.idle()) return false;
   if (timers_.empty()) return false;
-  clock_ = std::max(clock_, timers_.begin()->deadline);
-  set_coarse_now(clock_);
-  engine_.time_ns = clock_.nanos();
-  while (!timers_.empty() && timers_.begin()->deadline <= clock_) {
+  watch_.move_clock(std::max(watch_.clock, timers_.begin()->deadline));
+  set_coarse_now(watch_.clock);
+  while (!timers_.empty() && timers_.begin()->deadline <= watch_.clock) {
     TimerEntry& entry = *timers_.begin()->entry;
     timers_.erase(timers_.begin());
     entry.linked = false;
@@ -163,7 +119,7 @@ bool LabExecutor::pass_time() {
 
 void LabExecutor::post(WorkItem& item) noexcept {
   posts_.push_back(&item);
-  if (!draining_) engine_.wake(clerk_id);
+  if (!watch_.draining) engine_.wake(clerk_id);
 }
 
 void LabExecutor::run_posts() {
@@ -175,32 +131,16 @@ void LabExecutor::run_posts() {
   }
 }
 
-// ---- the blocking pool ----
-
-bool LabExecutor::submit_blocking(BlockingJob& job) noexcept {
-  if (draining_) return false;
-  TaskRecord& task = static_cast<BlockingCallBase&>(job).task;
-  jobs_.insert(&job);
-  engine_.add_agent_as(task.logical(), task.path.to_string(), [this, &job] {
-    if (jobs_.erase(&job) == 0) return;  // withdrawn
-    job.run(&job);
-    thread_context = ThreadContext{};
-  });
-  return true;
-}
-
-bool LabExecutor::withdraw_blocking(BlockingJob& job) noexcept { return jobs_.erase(&job) > 0; }
-
 // ---- ends ----
 
 std::string LabExecutor::drain() {
-  draining_ = true;
+  watch_.draining = true;
   engine_.on_idle = nullptr;
   engine_.describe_deadlock = nullptr;
   for (const auto& [id, agent] : agents_) {
     if (agent.runnable) runnable_.push_back(agent.task);
   }
-  for (BlockingJob* job : std::exchange(jobs_, {})) job->run(job);
+  watch_.run_jobs();
   for (RegionRef root : kernel_->roots())
     kernel_->cancel_region(root, CancelReason::shutdown("the run was given up"), Whose::Outside);
   for (std::size_t steps = 0; !kernel_->roots().empty(); ++steps) {
@@ -213,27 +153,10 @@ std::string LabExecutor::drain() {
       kernel_->run_step(task);
       thread_context = ThreadContext{};
     } else if (posts_.empty() && !pass_time()) {
-      return take_snapshot(kernel_->roots(), clock_).text();
+      return take_snapshot(kernel_->roots(), watch_.clock).text();
     }
   }
   return {};
-}
-
-// Of tasks that wait for another's end the cycle is known; of every other wait what it is.
-std::string LabExecutor::describe_deadlock() const {
-  std::string text;
-  for (const RegionSnapshot& region : take_snapshot(kernel_->roots(), clock_).regions) {
-    for (const TaskSnapshot& task : region.tasks) {
-      if (task.waiting_for.empty()) continue;
-      const TaskRecord* record = TaskSlab::find(task.id.index);
-      const LeafOps* wait = record->wait_ops.load(std::memory_order_relaxed);
-      if (!text.empty()) text += ", ";
-      text += fmt::format("{} {} waits for {}", task.role, task.path, task.waiting_for);
-      if (wait != nullptr && wait->looks_at != nullptr)
-        text += " of " + wait->looks_at(record->wait_data)->path.to_string();
-    }
-  }
-  return text;
 }
 
 }  // namespace quiesce::lab::detail

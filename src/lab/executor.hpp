@@ -13,12 +13,8 @@
 #include <set>
 #include <string>
 #include <utility>
-#include <vector>
 
-#include "oracles.hpp"
-#include "quiesce/detail/kernel/kernel.hpp"
-#include "quiesce/detail/lab/engine.hpp"
-#include "task_trace.hpp"
+#include "run_watch.hpp"
 
 namespace quiesce::lab::detail {
 
@@ -31,38 +27,26 @@ using quiesce::detail::TaskRecord;
 using quiesce::detail::TimerEntry;
 using quiesce::detail::WorkItem;
 
-/// How a lab runs tasks; from Options and the token.
-struct LabSettings {
-  std::uint32_t workers = 1;
-  bool draws_cancels = false;
-  std::uint64_t futurelock_steps = 0;
-};
-
-class LabExecutor final : public quiesce::detail::Executor {
+class LabExecutor final : public quiesce::detail::Executor, public TaskExecutor {
  public:
   LabExecutor(Engine& engine, const LabSettings& settings, KernelConfig config);
   ~LabExecutor() override;
 
-  Kernel& kernel() { return *kernel_; }
-  /// The engine runs: the clerk is made, and timers fire when nothing can move.
-  void begin();
-  /// The engine has stopped: what is left is cancelled and stepped to its end. What cannot be ended, as text; empty: nothing.
-  std::string drain();
-  std::string describe_deadlock() const;
-  /// Empty unless the engine keeps its trace.
-  RunTrace take_trace() { return trace_.take(); }
-  const std::string& first_leak() const { return oracles_.first_leak(); }
+  Kernel& kernel() override { return *kernel_; }
+  RunWatch& watch() override { return watch_; }
+  void begin() override;
+  std::string drain() override;
 
   void schedule(TaskRecord& task, Lane lane, Origin origin) noexcept override;
   void arm(TimerEntry& entry) noexcept override;
   bool disarm(TimerEntry& entry) noexcept override;
   void post(WorkItem& item) noexcept override;
-  bool submit_blocking(BlockingJob& job) noexcept override;
-  bool withdraw_blocking(BlockingJob& job) noexcept override;
-  Time now() const noexcept override { return clock_; }
-  void use(LogicalId object, quiesce::detail::Use how) noexcept override;
-  void at_cancel_point(TaskRecord& task) noexcept override;
-  void happened(const quiesce::detail::KernelEvent& event) noexcept override;
+  bool submit_blocking(BlockingJob& job) noexcept override { return watch_.submit_blocking(job); }
+  bool withdraw_blocking(BlockingJob& job) noexcept override { return watch_.withdraw_blocking(job); }
+  Time now() const noexcept override { return watch_.clock; }
+  void use(LogicalId object, quiesce::detail::Use how) noexcept override { watch_.use(object, how); }
+  void at_cancel_point(TaskRecord& task) noexcept override { watch_.at_cancel_point(*kernel_, task); }
+  void happened(const quiesce::detail::KernelEvent& event) noexcept override { watch_.happened(event); }
 
  private:
   struct TimerKey {
@@ -78,28 +62,19 @@ class LabExecutor final : public quiesce::detail::Executor {
   bool pass_time();
   void run_posts();
   std::uint32_t worker_for(const TaskRecord& task);
-  /// An oracle's sentence, if it has one, ends the run for good.
-  void check(std::string broken) noexcept;
-  TaskTrace::Now trace_now() const;
 
+  RunWatch watch_;
   Engine& engine_;
   Kernel* kernel_;
-  const LabSettings settings_;
-  Oracles oracles_;
-  TaskTrace trace_;
-  Time clock_;
   std::set<TimerKey> timers_;
   std::uint64_t timer_sequence_ = 0;
   std::deque<WorkItem*> posts_;
-  std::set<BlockingJob*> jobs_;  // submitted and not begun
   struct Agent {
     TaskRecord* task;
     bool runnable;  // scheduled, and not stepped since
   };
   std::map<LogicalId, Agent> agents_;  // of tasks that have been scheduled and have not ended
-  std::uint64_t cancel_points_ = 0;
-  bool draining_ = false;
-  std::deque<TaskRecord*> runnable_;  // while draining
+  std::deque<TaskRecord*> runnable_;   // while draining
 };
 
 }  // namespace quiesce::lab::detail

@@ -12,6 +12,7 @@
 #include "planted.hpp"
 #include "quiesce/detail/lab/drive.hpp"
 #include "quiesce/detail/scope/region_run.hpp"
+#include "workers.hpp"
 
 namespace quiesce::lab::detail {
 
@@ -43,16 +44,21 @@ std::string text_of(const Outcome<>& outcome) {
 struct RunMode {
   std::uint64_t seed = 0;
   std::uint32_t workers = 1;
+  bool lanes = false;
   bool draws_cancels = false;
   std::uint64_t futurelock_steps = Options{}.futurelock_steps;
 
   LabSettings settings() const {
-    return {.workers = workers, .draws_cancels = draws_cancels, .futurelock_steps = futurelock_steps};
+    return {.workers = workers,
+            .lanes = lanes,
+            .draws_cancels = draws_cancels,
+            .futurelock_steps = futurelock_steps};
   }
   std::string prefix() const {
     std::string text;
     if (seed != 0) text += fmt::format("s{}.", seed);
     if (workers != 1) text += fmt::format("w{}.", workers);
+    if (lanes) text += "l.";
     if (draws_cancels) text += "c.";
     if (futurelock_steps != Options{}.futurelock_steps) text += fmt::format("f{}.", futurelock_steps);
     return text;
@@ -69,7 +75,7 @@ struct RunMode {
       const bool read = (part[0] == 's' && number(part, mode.seed)) ||
                         (part[0] == 'w' && number(part, mode.workers)) ||
                         (part[0] == 'f' && number(part, mode.futurelock_steps)) ||
-                        (part == "c" && (mode.draws_cancels = true));
+                        (part == "l" && (mode.lanes = true)) || (part == "c" && (mode.draws_cancels = true));
       if (!read) break;
       token.remove_prefix(dot + 1);
     }
@@ -80,13 +86,12 @@ struct RunMode {
 /// One run of a body.
 class TaskRun {
  public:
-  TaskRun(Engine& engine, const RunMode& mode)
-      : engine_(engine), executor_(std::make_unique<LabExecutor>(engine, mode.settings(), config(mode))) {}
+  TaskRun(Engine& engine, const RunMode& mode) : engine_(engine), executor_(make_executor(engine, mode)) {}
 
   RunEnd operator()(Strategy& strategy, const InstallBody& install) {
     RunEnd end = engine_.run(strategy, "main", [&] { run_main(install); });
     result_.engine = nullptr;
-    end.told = executor_->take_trace();
+    end.told = executor_->watch().take_trace();
     if (engine_.is_ruined()) {
       executor_.release();  // records, timers and stacks refer to each other and to it: none can be trusted
       return end;
@@ -99,6 +104,10 @@ class TaskRun {
   }
 
  private:
+  static std::unique_ptr<TaskExecutor> make_executor(Engine& engine, const RunMode& mode) {
+    if (mode.lanes) return std::make_unique<WorkersExecutor>(engine, mode.settings(), config(mode));
+    return std::make_unique<LabExecutor>(engine, mode.settings(), config(mode));
+  }
   static KernelConfig config(const RunMode& mode) {
     KernelConfig config;
     config.seed = mode.seed;
@@ -155,14 +164,15 @@ class TaskRun {
       broken = fmt::format("{} regions were opened and {} have closed, though the root has",
                            counts.regions_opened, counts.regions_closed);
     } else if (counts.leaked_obligations != 0) {
-      broken = executor_->first_leak();
+      broken = executor_->watch().first_leak();
     }
+    if (broken.empty()) broken = executor_->broken_bound();
     if (broken.empty()) return std::nullopt;
     return Failure{FailureKind::oracle, std::move(broken), end.steps};
   }
 
   Engine& engine_;
-  std::unique_ptr<LabExecutor> executor_;
+  std::unique_ptr<TaskExecutor> executor_;
   RootResult result_;
   TaskRecord* body_ = nullptr;
 };
@@ -177,6 +187,13 @@ OneRun run_of(const RunMode& mode, const InstallBody& install) {
   };
 }
 
+RunMode mode_of(const Options& options) {
+  return {.seed = options.seed,
+          .workers = options.workers,
+          .lanes = options.scheduling == Scheduling::workers,
+          .futurelock_steps = options.futurelock_steps};
+}
+
 Report with_mode(Report report, const RunMode& mode) {
   if (report.first_failure) report.first_failure->token = mode.prefix() + report.first_failure->token;
   return report;
@@ -185,13 +202,13 @@ Report with_mode(Report report, const RunMode& mode) {
 }  // namespace
 
 Report explore_tasks(const Options& options, const InstallBody& install) {
-  const RunMode mode{
-      .seed = options.seed, .workers = options.workers, .futurelock_steps = options.futurelock_steps};
+  const RunMode mode = mode_of(options);
   return with_mode(drive(options, run_of(mode, install)), mode);
 }
 
 Report cancel_tasks(const Options& options, std::uint32_t together, const InstallBody& install) {
-  const RunMode mode{.seed = options.seed, .draws_cancels = true, .futurelock_steps = options.futurelock_steps};
+  RunMode mode = mode_of(options);
+  mode.draws_cancels = true;
   return with_mode(drive(options, make_injection(together), run_of(mode, install)), mode);
 }
 

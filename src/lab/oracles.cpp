@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "quiesce/detail/kernel/snapshot.hpp"
+#include "quiesce/detail/kernel/thread_context.hpp"
 #include "quiesce/detail/kernel/wait.hpp"
 
 namespace quiesce::lab::detail {
@@ -48,6 +50,8 @@ std::string Oracles::see(const KernelEvent& event, std::uint64_t step) {
         task->second.owes_wake = true;
       }
       return {};
+    case KernelEventKind::StepBegun: return see_step(*event.task, step);
+    case KernelEventKind::StepEnded: return {};
     case KernelEventKind::TaskEnded: return see_ended(event);
     case KernelEventKind::BranchesLeft: return see_branch_left(*event.task);
     case KernelEventKind::FinalizerAdded:
@@ -207,6 +211,10 @@ std::string Oracles::see_step(const TaskRecord& record, std::uint64_t step) {
   if (found == tasks_.end()) return fmt::format("{} made a step after its end (C3)", name_of(record));
   Task& task = found->second;
   task.stepped = step;
+  task.queued = false;
+  if (record.tier == TaskTier::Local && thread_context.worker != record.home_worker)
+    return fmt::format("{} is local to worker {} and was stepped on worker {} (S4)", name_of(record),
+                       record.home_worker, thread_context.worker);
   if (!regions_.contains(task.region.value))
     return fmt::format("{} outlives its region, which has closed (R1)", name_of(record));
   return see_phase(record, task);
@@ -254,12 +262,16 @@ void Oracles::see_obligation(const KernelEvent& event) {
     task->second.obligations += reserved ? 1u : ~0u;
 }
 
-void Oracles::see_scheduled(const TaskRecord& record) {
-  if (wakes_owed_ == 0) return;
-  const auto task = tasks_.find(record.logical().value);
-  if (task == tasks_.end() || !task->second.owes_wake) return;
-  task->second.owes_wake = false;
-  --wakes_owed_;
+std::string Oracles::see_scheduled(const TaskRecord& record, Lane lane) {
+  const auto found = tasks_.find(record.logical().value);
+  if (found == tasks_.end()) return {};  // the finalizer phase
+  Task& task = found->second;
+  wakes_owed_ -= task.owes_wake ? 1 : 0;
+  task.owes_wake = false;
+  if (std::exchange(task.queued, true))
+    return fmt::format("{} was queued a second time before its next step (H3)", name_of(record));
+  static_cast<void>(lane);
+  return {};
 }
 
 // ---- now and then ----

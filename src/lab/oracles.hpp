@@ -14,7 +14,8 @@
 //  6. When a canceller is done, every region and task below has the request, but for what a shield keeps (C4, C11).
 //  7. A region past its deadline has been requested before time goes on (B4).
 //  8. A wait that has been ended is scheduled: no wake-up is lost (C5).
-//  9. A task that waits while it holds an obligation goes on within so many steps of others: else whoever waits for what it
+//  9. A task that is queued is not queued again before its next step (H1, H3); a local task is stepped on its worker only (S4).
+// 10. A task that waits while it holds an obligation goes on within so many steps of others: else whoever waits for what it
 //     holds waits for long ("futurelock", Oxide RFD 609, with tasks for futures).
 // What a broken rule leaves behind cannot be relied on: the run ends there, and is not unwound.
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -33,11 +34,10 @@ class Oracles {
 
   /// Each gives the sentence that says which rule is broken; empty: none.
   std::string see(const quiesce::detail::KernelEvent& event, std::uint64_t step);
-  std::string see_step(const quiesce::detail::TaskRecord& task, std::uint64_t step);
-  void see_scheduled(const quiesce::detail::TaskRecord& task);
+  std::string see_scheduled(const quiesce::detail::TaskRecord& task, quiesce::detail::Lane lane);
   /// Nothing can move; every timer that is due has fired.
   std::string see_idle(Time now);
-  /// 9, every now and then.
+  /// 10, every now and then.
   std::string see_holders(std::uint64_t step) const;
   /// The program's own: an obligation that it left (L2); empty: none.
   const std::string& first_leak() const { return first_leak_; }
@@ -57,7 +57,7 @@ class Oracles {
     const quiesce::detail::TaskRecord* record;
     LogicalId region;
     TaskPhase phase = TaskPhase::Created;
-    bool requested = false, owes_wake = false;
+    bool requested = false, owes_wake = false, queued = false;
     std::uint32_t obligations = 0;
     std::uint64_t stepped = 0;
   };
@@ -69,6 +69,7 @@ class Oracles {
   std::string see_delivered(const quiesce::detail::KernelEvent& event) const;
   std::string see_quiescence(const quiesce::detail::RegionRecord& record, const char* what) const;
   std::string see_closed(const quiesce::detail::RegionRecord& record);
+  std::string see_step(const quiesce::detail::TaskRecord& task, std::uint64_t step);
   std::string see_published(const quiesce::detail::KernelEvent& event, std::uint64_t step);
   std::string see_ended(const quiesce::detail::KernelEvent& event);
   std::string see_branch_left(const quiesce::detail::TaskRecord& task) const;

@@ -70,10 +70,6 @@ TraceEvent& TaskTrace::add(TraceEvent::Kind kind, const Now& now, LogicalId othe
   return event;
 }
 
-void TaskTrace::add_actor(LogicalId id, TraceActor::Kind kind, std::string name) {
-  if (known_.insert(id.value).second) trace_.actors.push_back({id, kind, std::move(name), {}});
-}
-
 void TaskTrace::see(const KernelEvent& event, const Now& now) {
   using Kind = TraceEvent::Kind;
   const LogicalId task = event.task != nullptr ? event.task->logical() : LogicalId{};
@@ -115,6 +111,8 @@ void TaskTrace::see(const KernelEvent& event, const Now& now) {
     case KernelEventKind::ObligationSettled: add(Kind::obligation, now, region).text = event.text; break;
     case KernelEventKind::ObligationLeaked: add(Kind::obligation, now, region).text = "leaked"; break;
     case KernelEventKind::ShieldLifted: add(Kind::note, now, region).text = "its shield has ended"; break;
+    case KernelEventKind::StepEnded: see_step(*event.task, now); break;
+    case KernelEventKind::StepBegun:
     case KernelEventKind::RequestDelivered:
     case KernelEventKind::BranchesLeft: break;
   }

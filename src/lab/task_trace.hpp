@@ -18,12 +18,10 @@ class TaskTrace {
   };
 
   void see(const quiesce::detail::KernelEvent& event, const Now& now);
-  /// After a step of the task, while its record is there.
-  void see_step(const quiesce::detail::TaskRecord& task, const Now& now);
-  void add_actor(LogicalId id, TraceActor::Kind kind, std::string name);
   RunTrace take() { return std::move(trace_); }
 
  private:
+  void see_step(const quiesce::detail::TaskRecord& task, const Now& now);
   TraceEvent& add(TraceEvent::Kind kind, const Now& now, LogicalId other);
 
   RunTrace trace_;

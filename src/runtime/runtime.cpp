@@ -9,9 +9,9 @@
 #include <stdexcept>
 #include <thread>
 
+#include "exec/worker.hpp"
 #include "quiesce/capabilities.hpp"
 #include "quiesce/detail/assert.hpp"
-#include "worker.hpp"
 
 namespace quiesce {
 namespace detail {

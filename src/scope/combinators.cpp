@@ -27,8 +27,11 @@ LeafNext finish_any(TaskRecord& task, void* data, TaskWord before) noexcept {
 }
 
 // Never escalated: it ends Cancelled instead, so that the branches are asked to stop and drained whatever happens (C9).
-constexpr LeafOps any_wait{finish_any, "other tasks", false};
-constexpr LeafOps drain_wait{finish_any, "tasks that were asked to stop", false};
+std::span<TaskRecord* const> branches_of(void* data) noexcept {
+  return static_cast<WaitAnyAwaiter*>(data)->what.tasks;
+}
+constexpr LeafOps any_wait{finish_any, "other tasks", false, nullptr, branches_of};
+constexpr LeafOps drain_wait{finish_any, "tasks that were asked to stop", false, nullptr, branches_of};
 
 }  // namespace
 

@@ -31,13 +31,20 @@ constexpr StrategySpec dpor() { return {StrategySpec::Kind::Dpor, 0}; }
 
 struct Report;
 
+/// Which task steps next.
+enum class Scheduling : std::uint8_t {
+  any_order,  // any that can: also orders that no scheduler of today makes
+  workers     // what production's lanes, LIFO slots, stealing and parking give, on `workers` simulated workers
+};
+
 struct Options {
   StrategySpec strategy = random();
   std::uint64_t seed = 0;
   std::uint64_t max_runs = 1'000;
   std::uint64_t step_limit = 100'000;  // of one run; then it is a livelock
   bool stop_at_first_failure = true;
-  std::uint32_t workers = 1;  // simulated; of coroutine bodies
+  std::uint32_t workers = 1;                      // simulated; of coroutine bodies
+  Scheduling scheduling = Scheduling::any_order;  // of their tasks
   /// A task that waits while it holds an obligation and is not stepped for so many steps of others is a failure; 0: never.
   std::uint64_t futurelock_steps = 10'000;
   std::function<void(const Report& so_far)> on_progress = {};  // some times a second

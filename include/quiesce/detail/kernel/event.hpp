@@ -16,10 +16,12 @@ enum class KernelEventKind : std::uint8_t {
   ShieldLifted,     // C11
   RequestDelivered,  // a canceller has done all it does: everything below `region`, or below what `task` has opened, has the request
   RegionFinalizing,
-  RegionClosed,    // the record is still what it was
-  TaskPublished,   // counted, linked, and requested if its region was
-  TaskRequested,   // the task's own bit
-  TaskClaimed,     // its wait has been ended; `value`: it sleeps, and must be scheduled
+  RegionClosed,   // the record is still what it was
+  TaskPublished,  // counted, linked, and requested if its region was
+  TaskRequested,  // the task's own bit
+  TaskClaimed,    // its wait has been ended; `value`: it sleeps, and must be scheduled
+  StepBegun,
+  StepEnded,       // and the task has not ended
   TaskEnded,       // `value`: OutcomeKind; its phase is what it went through last
   BranchesLeft,    // a combinator stops looking after `task`, one of its branches
   FinalizerAdded,  // `value` names it, as in the next

@@ -8,12 +8,14 @@
 namespace quiesce::detail {
 
 struct TaskRecord;
+class Worker;
 
 /// One a thread; the lab, which switches between steps in the middle, keeps one for each.
 struct ThreadContext {
   TaskRecord* running = nullptr;       // the task that is being stepped here
   const Executor* executor = nullptr;  // whose worker this thread is
   std::uint32_t worker = Executor::no_worker;
+  Worker* scheduler = nullptr;        // the same, where it has lanes (exec/worker.hpp)
   std::uint32_t unwinding_depth = 0;  // frames of failed coroutines that are being destroyed (O4)
   bool frame_survived = false;        // a destructor threw, and its frame waits to be destroyed again
 };

@@ -1,6 +1,7 @@
 #pragma once
 // The one leaf wait of a task, as the step loop sees it.
 #include <cstdint>
+#include <span>
 
 #include "quiesce/detail/kernel/task_word.hpp"
 
@@ -23,6 +24,8 @@ struct LeafOps {
   bool escalates = true;  // false: a foreign await, a region await; never cut short (C10, R6)
   /// Of a parked wait (task_word.hpp, 2): the task whose end ends it, to look at once the waiter is asleep.
   const TaskRecord* (*looks_at)(void* data) noexcept = nullptr;
+  /// Of a wait for any of several tasks: those; for reports.
+  std::span<TaskRecord* const> (*branches)(void* data) noexcept = nullptr;
 };
 
 }  // namespace quiesce::detail

@@ -120,8 +120,8 @@ class Engine {
   /// say) and gives true, or false: then the run is over, by deadlock if an agent still waits (agents that
   /// sleep with `may_end` do not count).
   std::function<bool()> on_idle;
-  /// What waits for what, and who can end that wait, for the message of a deadlock; the default names agents
-  /// and their Doing, and the cycle if there is one.
+  /// What waits for what, and who can end that wait, for the message of a deadlock after "nothing can move: "; the default names
+  /// agents and their Doing, and the cycle if there is one.
   std::function<std::string()> describe_deadlock;
 
   // ---- for agents, during a run ----
@@ -159,6 +159,14 @@ class Engine {
   /// What an agent at its visible point waits for has become something else: who was notified waits for a lock
   /// from now on.
   void set_doing(LogicalId agent, Doing doing);
+  /// What this step turns out to be, where its visible point could not say.
+  void describe_step(Doing doing) noexcept;
+  struct AgentWait {
+    std::string text;  // "waits to lock mutex m, which writer holds"
+    LogicalId on;      // who has to move first, or 0
+  };
+  /// Of an agent that stands at a visible point and cannot move.
+  std::optional<AgentWait> wait_of(LogicalId agent) const;
   /// More of what this step touches; no point of its own.
   void touch(Touch touch);
   /// Gives way until another agent (or on_idle) wakes this one. `may_end`: the run may end while it sleeps. A

@@ -11,8 +11,6 @@
 namespace quiesce::detail {
 namespace {
 
-constinit thread_local Worker* worker_of_thread = nullptr;
-
 std::int64_t steady_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
@@ -25,7 +23,7 @@ void raise_to(std::atomic<std::uint64_t>& maximum, std::uint64_t value) {
 
 }  // namespace
 
-Worker* this_worker() noexcept { return worker_of_thread; }
+Worker* this_worker() noexcept { return thread_context.scheduler; }
 
 // ---- the executor ----
 
@@ -41,33 +39,33 @@ ProductionExecutor::ProductionExecutor(Config config)
 ProductionExecutor::~ProductionExecutor() { stop(); }
 
 void ProductionExecutor::start(Kernel& kernel) {
-  kernel_ = &kernel;
+  attach(kernel);
   for (auto& worker : workers_) worker->start();
 }
 
 void ProductionExecutor::stop() noexcept {
   pool_.stop();
   stopping_.store(true, std::memory_order_seq_cst);
-  for (auto& worker : workers_) worker->unpark();
+  for (auto& worker : workers_) wake(*worker);
   for (auto& worker : workers_) worker->join();
 }
 
 Time ProductionExecutor::now() const noexcept { return Time::from_nanos(steady_ns() - started_ns_); }
 
 void ProductionExecutor::wake_one() noexcept {
-  if (auto worker = idle_.claim_one()) workers_[*worker]->unpark();
+  if (auto worker = idle_.claim_one()) wake(*workers_[*worker]);
 }
 
 void ProductionExecutor::schedule_local(TaskRecord& task, bool cancelled) noexcept {
   Worker& home = *workers_[task.home_worker];
-  if (worker_of_thread == &home) return (cancelled ? home.local_cancel_ : home.local_).push_back(&task);
+  if (thread_context.scheduler == &home) return (cancelled ? home.local_cancel_ : home.local_).push_back(&task);
   (cancelled ? home.inbox_cancel_ : home.inbox_).push(&task);
-  if (idle_.claim(home.index_)) home.unpark();
+  if (idle_.claim(home.index_)) wake(home);
 }
 
 void ProductionExecutor::schedule(TaskRecord& task, Lane lane, Origin origin) noexcept {
   if (task.tier == TaskTier::Local) return schedule_local(task, lane == Lane::Cancel);
-  Worker* worker = worker_of_thread;
+  Worker* worker = thread_context.scheduler;
   if (worker != nullptr && &worker->executor_ != this) worker = nullptr;
   if (lane == Lane::Timed) {
     std::scoped_lock hold(timed_lock_);
@@ -93,23 +91,23 @@ void ProductionExecutor::schedule(TaskRecord& task, Lane lane, Origin origin) no
 }
 
 bool ProductionExecutor::step_now(TaskRecord& task) noexcept {
-  Worker* worker = worker_of_thread;
+  Worker* worker = thread_context.scheduler;
   return worker != nullptr && worker->step_now(task);
 }
 
 void ProductionExecutor::arm(TimerEntry& entry) noexcept {
-  Worker* worker = worker_of_thread;
+  Worker* worker = thread_context.scheduler;
   if (worker == nullptr || &worker->executor_ != this) worker = workers_.front().get();
-  bool wake;
+  bool too_late;
   {
     std::scoped_lock hold(worker->timer_lock_);
     entry.home = static_cast<std::uint16_t>(worker->index_);
     worker->wheel_.arm(entry);
     worker->has_timers_.store(true, std::memory_order_relaxed);
-    wake = worker->sleeping_until_ != Time::zero() && entry.deadline < worker->sleeping_until_;
-    if (wake) worker->sleeping_until_ = entry.deadline;
+    too_late = worker->sleeping_until_ != Time::zero() && entry.deadline < worker->sleeping_until_;
+    if (too_late) worker->sleeping_until_ = entry.deadline;
   }
-  if (wake) worker->unpark();
+  if (too_late) wake(*worker);
 }
 
 bool ProductionExecutor::disarm(TimerEntry& entry) noexcept {
@@ -122,6 +120,18 @@ void ProductionExecutor::post(WorkItem& item) noexcept {
   posted_.push(&item);
   wake_one();
 }
+
+void ProductionExecutor::sleep(Worker& worker, std::optional<Time> until, bool watch) {
+  if (watch) {
+    const Time look = now() + Duration(watch_interval_ns);
+    until = until ? std::min(*until, look) : look;
+  }
+  std::optional<std::int64_t> deadline_ns;
+  if (until) deadline_ns = until->nanos() + started_ns_;
+  worker.parker_.park(deadline_ns);
+}
+
+void ProductionExecutor::wake(Worker& worker) noexcept { worker.parker_.unpark(); }
 
 TaskRecord* ProductionExecutor::pop_timed() noexcept {
   if (timed_size_.load(std::memory_order_seq_cst) == 0) return nullptr;
@@ -148,38 +158,54 @@ void Worker::join() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Worker::run() {
-  worker_of_thread = this;
-  thread_context = ThreadContext{.executor = &executor_, .worker = index_};
+void Worker::enter() {
+  thread_context = ThreadContext{.executor = &executor_, .worker = index_, .scheduler = this};
   metrics_ = executor_.kernel_->metrics();
-  const std::string name = (executor_.config_.name.substr(0, 10) + "-w" + std::to_string(index_)).substr(0, 15);
-  pthread_setname_np(pthread_self(), name.c_str());
-  for (;;) {
-    const std::uint64_t tick = counters_.dispatched.load(std::memory_order_relaxed);
-    if (tick % ProductionExecutor::clock_interval == 0) fire_timers(executor_.now());
-    if (!executor_.posted_.empty()) run_posted();
-    TaskRecord* task = next_in_slot(tick);
-    if (task == nullptr) task = next();
-    if (task != nullptr) {
-      if (searching_) {
-        searching_ = false;
-        if (executor_.idle_.stop_searching()) executor_.wake_one();
-      }
-      counters_.dispatched.store(tick + 1, std::memory_order_relaxed);
-      if (metrics_ == nullptr) {
-        executor_.kernel_->run_step(*task);
-      } else {
-        observed_step(*task);
-      }
-      continue;
-    }
-    if (executor_.stopping_.load(std::memory_order_seq_cst)) break;
-    park();
-  }
+}
+
+void Worker::leave() {
   flush_polls();
   tell_ticks();
-  worker_of_thread = nullptr;
   thread_context = {};
+}
+
+void Worker::run() {
+  enter();
+  const std::string name = (executor_.config_.name.substr(0, 10) + "-w" + std::to_string(index_)).substr(0, 15);
+  pthread_setname_np(pthread_self(), name.c_str());
+  while (make_turn()) continue;
+  leave();
+}
+
+bool Worker::turn() { return make_turn(); }
+
+std::optional<Time> Worker::next_timer() {
+  std::scoped_lock hold(timer_lock_);
+  return wheel_.next_deadline();
+}
+
+inline bool Worker::make_turn() {
+  const std::uint64_t tick = counters_.dispatched.load(std::memory_order_relaxed);
+  if (tick % ProductionExecutor::clock_interval == 0) fire_timers(executor_.now());
+  if (!executor_.posted_.empty()) run_posted();
+  TaskRecord* task = next_in_slot(tick);
+  if (task == nullptr) task = next();
+  if (task == nullptr) {
+    if (executor_.stopping_.load(std::memory_order_seq_cst)) return false;
+    park();
+    return true;
+  }
+  if (searching_) {
+    searching_ = false;
+    if (executor_.idle_.stop_searching()) executor_.wake_one();
+  }
+  counters_.dispatched.store(tick + 1, std::memory_order_relaxed);
+  if (metrics_ == nullptr) {
+    executor_.kernel_->run_step(*task);
+  } else {
+    observed_step(*task);
+  }
+  return true;
 }
 
 void Worker::observed_step(TaskRecord& task) {
@@ -280,7 +306,7 @@ TaskRecord* Worker::next() {
       return task;
     }
   }
-  if (cancel_streak_ < limit) {
+  if (cancel_streak_ < limit || executor_.kernel_->plants(Defect::StreakUnbounded)) {
     if (TaskRecord* task = own_cancel()) {
       count(counters_.cancel);
       const bool others = lifo_.load(std::memory_order_relaxed) != nullptr || !ready_.empty() ||
@@ -423,14 +449,8 @@ void Worker::park() {
     }
     // Somebody works: look up now and then, whether it is stuck in a long step (protocol, 4).
     const bool watch = executor_.idle_.parked() < executor_.worker_count();
-    if (watch) {
-      Time look = executor_.now() + Duration(ProductionExecutor::watch_interval_ns);
-      until = until ? std::min(*until, look) : look;
-    }
     count(counters_.parked);
-    std::optional<std::int64_t> deadline_ns;
-    if (until) deadline_ns = until->nanos() + executor_.started_ns_;
-    parker_.park(deadline_ns);
+    executor_.sleep(*this, until, watch);
     {
       std::scoped_lock hold(timer_lock_);
       sleeping_until_ = Time::zero();

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -51,10 +52,19 @@ class Worker {
   Worker(ProductionExecutor& executor, std::uint32_t index);
   void start();
   void join();
-  void unpark() { parker_.unpark(); }
+  std::uint32_t index() const { return index_; }
+  const WorkerCounters& counters() const { return counters_; }
+
+  // What `start` does on a thread of its own, in pieces, for who has no threads (the lab).
+  void enter();
+  /// Timers, posted work, then one dispatch or a sleep. False: the executor stops, and nothing is left here.
+  bool turn();
+  void leave();
+  std::optional<Time> next_timer();
 
  private:
   friend ProductionExecutor;
+  bool make_turn();
   void run();
   TaskRecord* next();
   TaskRecord* next_in_slot(std::uint64_t tick);
@@ -106,7 +116,8 @@ class Worker {
   WorkerCounters counters_;
 };
 
-class ProductionExecutor final : public Executor {
+/// Virtual time and sleeping without threads are the lab's; the lanes and their order are the same.
+class ProductionExecutor : public Executor {
  public:
   struct Config {
     std::uint32_t workers = 1;
@@ -117,6 +128,7 @@ class ProductionExecutor final : public Executor {
   explicit ProductionExecutor(Config config);
   ~ProductionExecutor() override;
 
+  void attach(Kernel& kernel) { kernel_ = &kernel; }
   void start(Kernel& kernel);
   /// No task is left: joins every thread.
   void stop() noexcept;
@@ -134,6 +146,12 @@ class ProductionExecutor final : public Executor {
   const BlockingPool& pool() const { return pool_; }
   std::uint32_t worker_count() const { return static_cast<std::uint32_t>(workers_.size()); }
   const WorkerCounters& counters(std::uint32_t worker) const { return workers_[worker]->counters_; }
+
+ protected:
+  Worker& worker(std::uint32_t index) { return *workers_[index]; }
+  /// Until `wake`, also one that came before, or that time; with `watch` not for longer than `watch_interval`.
+  virtual void sleep(Worker& worker, std::optional<Time> until, bool watch);
+  virtual void wake(Worker& worker) noexcept;
 
  private:
   friend Worker;

@@ -1,0 +1,82 @@
+#include "run_watch.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "quiesce/detail/kernel/thread_context.hpp"
+#include "quiesce/detail/scope/blocking_call.hpp"
+#include "task_waits.hpp"
+
+namespace quiesce::lab::detail {
+
+using namespace quiesce::detail;
+
+namespace {
+
+/// Every so many steps tasks that hold obligations are looked at.
+constexpr std::uint64_t holders_interval = 64;
+
+}  // namespace
+
+void RunWatch::use(LogicalId object, Use how) noexcept {
+  if (draining) return;
+  engine.touch({object, how == Use::Read ? Access::Read : how == Use::Update ? Access::Update : Access::Write});
+}
+
+void RunWatch::at_cancel_point(Kernel& kernel, TaskRecord& task) noexcept {
+  if (draining || !settings.draws_cancels) return;
+  const std::uint64_t point = cancel_points_++;
+  if (engine.draw(2) == 0) return;
+  kernel.cancel_task(task, CancelReason::user(fmt::format("injected at cancel point {}", point)));
+}
+
+void RunWatch::happened(const KernelEvent& event) noexcept {
+  if (draining || engine.is_aborting()) return;
+  const std::uint64_t step = engine.step_number();
+  if (engine.keeps_trace()) trace_.see(event, {step, clock.nanos(), engine.self(), thread_context.worker});
+  check(oracles_.see(event, step));
+  if (event.kind != KernelEventKind::StepEnded || step % holders_interval != 0) return;
+  if (std::string held = oracles_.see_holders(step); !held.empty())
+    engine.fail_noexcept(FailureKind::oracle, std::move(held));
+}
+
+void RunWatch::scheduled(const TaskRecord& task, Lane lane) noexcept {
+  if (!draining && !engine.is_aborting()) check(oracles_.see_scheduled(task, lane));
+}
+
+bool RunWatch::idle() noexcept {
+  if (draining) return true;
+  check(oracles_.see_idle(clock));
+  return !engine.is_ruined();
+}
+
+void RunWatch::move_clock(Time to) noexcept {
+  clock = to;
+  engine.time_ns = to.nanos();
+}
+
+void RunWatch::check(std::string broken) noexcept {
+  if (!broken.empty()) [[unlikely]]
+    engine.fail_for_good(FailureKind::oracle, std::move(broken));
+}
+
+bool RunWatch::submit_blocking(BlockingJob& job) noexcept {
+  if (draining) return false;
+  TaskRecord& task = static_cast<BlockingCallBase&>(job).task;
+  jobs_.insert(&job);
+  engine.add_agent_as(task.logical(), task.path.to_string(), [this, &job] {
+    if (jobs_.erase(&job) == 0) return;  // withdrawn
+    job.run(&job);
+    thread_context = ThreadContext{};
+  });
+  return true;
+}
+
+void RunWatch::run_jobs() noexcept {
+  for (BlockingJob* job : std::exchange(jobs_, {})) job->run(job);
+}
+
+std::string RunWatch::describe_deadlock(Kernel& kernel) const { return describe_waits(kernel, engine); }
+
+}  // namespace quiesce::lab::detail

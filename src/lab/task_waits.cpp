@@ -1,0 +1,131 @@
+#include "task_waits.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "quiesce/detail/kernel/snapshot.hpp"
+#include "quiesce/detail/kernel/wait.hpp"
+
+namespace quiesce::lab::detail {
+
+using namespace quiesce::detail;
+
+namespace {
+
+/// More than these are only counted.
+constexpr std::size_t named_max = 20;
+
+struct Waiting {
+  std::string text;  // "task 0.1 waits for …"
+  std::vector<LogicalId> on;
+  enum class Walk : std::uint8_t { New, Open, Over } walk = Walk::New;
+};
+using Graph = std::map<LogicalId, Waiting>;
+
+std::string name_of(const TaskRecord& task) { return "task " + task.path.to_string(); }
+
+std::string names_of(std::span<TaskRecord* const> tasks) {
+  std::string text;
+  for (const TaskRecord* task : tasks) text += (text.empty() ? "" : " or ") + name_of(*task);
+  return text;
+}
+
+/// The regions that the task has opened and not left, and the tasks in them.
+std::string wait_for_regions(TaskRecord& task, Waiting& waiting) {
+  std::string text;
+  TaskExtra* rare = task.extra.load();
+  if (rare == nullptr) return "a region to close";
+  for (RegionRecord* region = rare->opened; region != nullptr; region = region->opened_next) {
+    text += fmt::format("{}region {} to close", text.empty() ? "" : " and ", region->path.to_string());
+    for (RegionShard& shard : region->shards) {
+      for (TaskRecord* member = first_member(shard.members); member != nullptr; member = next_member(*member))
+        waiting.on.push_back(member->logical());
+    }
+  }
+  return text;
+}
+
+Waiting wait_of(TaskRecord& task, const Engine& engine) {
+  Waiting waiting;
+  const auto says = [&](std::string_view what) { waiting.text = fmt::format("{} {}", name_of(task), what); };
+  if (auto blocked = engine.wait_of(task.logical())) {
+    says(blocked->text);
+    if (blocked->on != LogicalId{}) waiting.on.push_back(blocked->on);
+    return waiting;
+  }
+  const LeafOps* wait = task.wait_ops.load(std::memory_order_relaxed);
+  if (wait == nullptr) return waiting;
+  if (wait->looks_at != nullptr) {
+    const TaskRecord* ending = wait->looks_at(task.wait_data);
+    waiting.on.push_back(ending->logical());
+    says("waits for the end of " + name_of(*ending));
+  } else if (wait->branches != nullptr) {
+    const auto branches = wait->branches(task.wait_data);
+    for (const TaskRecord* branch : branches) waiting.on.push_back(branch->logical());
+    says("waits for the end of " + names_of(branches));
+  } else if (!wait->escalates && task.extra.load() != nullptr && task.extra.load()->opened != nullptr) {
+    const std::string regions = wait_for_regions(task, waiting);
+    says("waits for " + regions);
+  } else {
+    says(fmt::format("waits for {}", wait->what));
+  }
+  return waiting;
+}
+
+Graph graph_of(Kernel& kernel, const Engine& engine) {
+  Graph graph;
+  for (const RegionSnapshot& region : take_snapshot(kernel.roots(), kernel.executor().now()).regions) {
+    for (const TaskSnapshot& seen : region.tasks) {
+      TaskRecord* task = TaskSlab::find(seen.id.index);
+      if (task == nullptr || task->word.load().done()) continue;
+      if (Waiting waiting = wait_of(*task, engine); !waiting.text.empty())
+        graph.emplace(task->logical(), std::move(waiting));
+    }
+  }
+  return graph;
+}
+
+/// Depth first; true: `cycle` holds the ring, from where it was entered.
+bool find_cycle(Graph& graph, LogicalId id, std::vector<LogicalId>& cycle) {
+  const auto found = graph.find(id);
+  if (found == graph.end() || found->second.walk == Waiting::Walk::Over) return false;
+  if (found->second.walk == Waiting::Walk::Open) {
+    cycle.erase(cycle.begin(), std::ranges::find(cycle, id));
+    return true;
+  }
+  found->second.walk = Waiting::Walk::Open;
+  cycle.push_back(id);
+  for (LogicalId next : found->second.on) {
+    if (find_cycle(graph, next, cycle)) return true;
+  }
+  cycle.pop_back();
+  found->second.walk = Waiting::Walk::Over;
+  return false;
+}
+
+}  // namespace
+
+std::string describe_waits(Kernel& kernel, const Engine& engine) {
+  Graph graph = graph_of(kernel, engine);
+  std::vector<LogicalId> cycle;
+  for (const auto& [id, waiting] : graph) {
+    if (find_cycle(graph, id, cycle)) break;
+  }
+  std::string text;
+  for (LogicalId id : cycle) text += (text.empty() ? "in a cycle " : ", ") + graph.at(id).text;
+  const char* separator = cycle.empty() ? "" : "; besides, ";
+  std::size_t named = 0;
+  for (const auto& [id, waiting] : graph) {
+    if (std::ranges::find(cycle, id) != cycle.end()) continue;
+    if (++named > named_max) continue;
+    text += std::exchange(separator, ", ") + waiting.text;
+  }
+  if (named > named_max) text += fmt::format(", and {} others wait", named - named_max);
+  return text;
+}
+
+}  // namespace quiesce::lab::detail

@@ -1,0 +1,162 @@
+// Tasks on simulated workers: production's lanes and stealing under the lab's schedules.
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "lab/planted.hpp"
+#include "quiesce/lab.hpp"
+#include "quiesce/lab/gtest.hpp"
+#include "quiesce/quiesce.hpp"
+
+namespace q = quiesce;
+namespace lab = quiesce::lab;
+using namespace std::chrono_literals;
+
+namespace {
+
+lab::Options on_workers(std::uint32_t workers, lab::StrategySpec strategy, std::uint64_t runs = 300) {
+  return {.strategy = strategy, .max_runs = runs, .workers = workers, .scheduling = lab::Scheduling::workers};
+}
+
+q::Task<int> counts(q::Cx cx, int n) {
+  for (int i = 0; i < n; ++i) co_await cx.yield();
+  co_return n;
+}
+
+q::Task<> sleeps(q::Cx cx) { co_await cx.sleep(1h); }
+
+struct LabWorkers : testing::TestWithParam<std::uint32_t> {};
+
+TEST_P(LabWorkers, RunWhatTasksDo) {
+  auto body = [](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
+    std::vector<q::TaskHandle<int>> handles;
+    for (int i = 0; i < 5; ++i) handles.push_back(scope.spawn(cx, counts, i).value());
+    int sum = 0;
+    for (auto& handle : handles) sum += co_await handle.join(cx);
+    lab::check(sum == 10, "all were counted");
+    auto timed = scope.spawn(cx, sleeps).value();
+    auto quick = scope.spawn(cx, counts, 3).value();
+    auto won = co_await scope.timeout(cx, 10ms, std::move(timed)).outcome();
+    lab::check(won.is_err(), "an hour is longer than ten milliseconds");
+    // Timers are as exact as the wheel's ticks.
+    lab::check(cx.now().nanos() >= 10'000'000 && cx.now().nanos() < 12'000'000, "time went on to the timeout");
+    (void)co_await quick.join(cx);
+  };
+  EXPECT_LAB_OK(lab::explore(on_workers(GetParam(), lab::random()), body));
+  EXPECT_LAB_OK(lab::explore(on_workers(GetParam(), lab::pct(3)), body));
+}
+
+TEST_P(LabWorkers, KeepLocalTasksAtHomeAndRunBlockingJobs) {
+  auto body = [](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
+    auto spawner = [&scope](q::Cx own) -> q::Task<> {
+      auto local = scope
+                       .spawn_local(own,
+                                    [](q::Cx mine) -> q::Task<> {
+                                      for (int i = 0; i < 4; ++i) co_await mine.yield();
+                                    })
+                       .value();
+      co_await local.join(own);
+    };
+    auto a = scope.spawn(cx, q::unsafe_send(spawner)).value();
+    auto b = scope.spawn(cx, q::unsafe_send(spawner)).value();
+    auto job = scope.spawn_blocking(cx, [](q::Cx) { return 7; }).value();
+    co_await a.join(cx);
+    co_await b.join(cx);
+    lab::check(co_await job.join(cx) == 7, "the job's result");
+  };
+  EXPECT_LAB_OK(lab::explore(on_workers(GetParam(), lab::random()), body));
+}
+
+TEST_P(LabWorkers, CancelAndDrain) {
+  auto body = [](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
+    auto inner = [](q::Cx own, q::Scope<>& below) -> q::Task<> {
+      for (int i = 0; i < 6; ++i) (void)below.launch(own, sleeps);
+      co_await own.sleep(1s);
+      below.cancel(q::CancelReason::user("enough"));
+    };
+    (void)co_await scope.region(cx, q::FailFast{}, inner).outcome();
+  };
+  EXPECT_LAB_OK(lab::explore(on_workers(GetParam(), lab::random()), body));
+}
+
+INSTANTIATE_TEST_SUITE_P(Counts, LabWorkers, testing::Values(1, 2, 3));
+
+auto racing_deposits() {
+  return [](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
+    lab::atomic<int> balance{0};
+    auto pay_in = [&balance](q::Cx) -> q::Task<> {
+      const int seen = balance.load();
+      balance.store(seen + 1);
+      co_return;
+    };
+    auto a = scope.spawn(cx, q::unsafe_send(pay_in)).value();
+    auto b = scope.spawn(cx, q::unsafe_send(pay_in)).value();
+    co_await a.join(cx);
+    co_await b.join(cx);
+    lab::check(balance.load() == 2, "a deposit was lost");
+  };
+}
+
+TEST(LabWorkersFind, ARaceOnlyWhereTwoWorkersCanMeet) {
+  EXPECT_LAB_OK(lab::explore(on_workers(1, lab::random()), racing_deposits()));
+  const lab::Report report = lab::explore(on_workers(2, lab::random(), 3'000), racing_deposits());
+  ASSERT_TRUE(report.failed());
+  EXPECT_EQ(report.failure()->message, "a deposit was lost");
+  const lab::Report again = lab::replay(report.failure()->token, racing_deposits());
+  ASSERT_TRUE(again.failed());
+  EXPECT_EQ(again.failure()->message, "a deposit was lost");
+}
+
+// A worker that is blocked in a step has a task in its slot that would unblock it: only another worker can take it there.
+TEST(LabWorkersFind, ATaskInTheSlotOfABlockedWorker) {
+  auto body = [](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
+    lab::mutex lock;
+    lab::condition changed;
+    bool open = false;
+    auto opens = [&](q::Cx) -> q::Task<> {
+      const std::scoped_lock hold(lock);
+      open = true;
+      changed.notify_all();
+      co_return;
+    };
+    auto blocks = [&](q::Cx own) -> q::Task<> {
+      auto opener = scope.spawn(own, q::unsafe_send(opens)).value();  // into this worker's slot
+      {
+        std::unique_lock hold(lock);
+        while (!open) changed.wait(hold);
+      }
+      co_await opener.join(own);
+    };
+    auto a = scope.spawn(cx, q::unsafe_send(blocks)).value();
+    co_await a.join(cx);
+  };
+  EXPECT_LAB_OK(lab::explore(on_workers(2, lab::random(), 500), body));
+  const lab::Report report = lab::explore(on_workers(1, lab::random(), 10), body);
+  ASSERT_TRUE(report.failed()) << "with one worker nobody is left to take it";
+  EXPECT_EQ(report.failure()->kind, lab::FailureKind::deadlock);
+}
+
+// H2: cancelled tasks that keep coming, and another that waits for its turn.
+TEST(LabWorkersFind, ACancelLaneWithoutABound) {
+  auto body = [](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
+    std::vector<q::TaskHandle<>> handles;
+    for (int i = 0; i < 40; ++i) handles.push_back(scope.spawn(cx, sleeps).value());
+    co_await cx.sleep(1s);
+    auto other = scope.spawn(cx, counts, 2).value();
+    for (auto& handle : handles) handle.abort();
+    for (auto& handle : handles) (void)co_await handle.join(cx).outcome();
+    (void)co_await other.join(cx);
+  };
+  EXPECT_LAB_OK(lab::explore(on_workers(1, lab::random(), 20), body));
+  const lab::detail::Planted planted(q::detail::Defect::StreakUnbounded);
+  const lab::Report report = lab::explore(on_workers(1, lab::random(), 20), body);
+  ASSERT_TRUE(report.failed());
+  EXPECT_EQ(report.failure()->kind, lab::FailureKind::oracle);
+  EXPECT_NE(report.failure()->message.find(
+                "worker 0 took 17 cancelled tasks in a row while 2 others waited; the limit is 16 (H2)"),
+            std::string::npos)
+      << report.failure()->message;
+}
+
+}  // namespace
