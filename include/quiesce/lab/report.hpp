@@ -39,6 +39,9 @@ struct Options {
   bool stop_at_first_failure = true;
   std::uint32_t workers = 1;                                   // simulated; of coroutine bodies
   std::function<void(const Report& so_far)> on_progress = {};  // some times a second
+  /// The directory in which a failure leaves a directory of its own, with all that is needed to look into it: the token, the trace,
+  /// the report, and what was run. Empty: the environment's QUIESCE_CRASH_PACKS, or none.
+  std::string crash_packs = {};
 };
 
 /// The first failure that was found.
@@ -50,6 +53,8 @@ struct FoundFailure {
   std::string schedule;  // as a table: step, who, what, where
   std::string token;     // runs it again: lab::replay(token, body)
   std::shared_ptr<const RunTrace> trace{};
+  std::string crash_pack{};        // its directory, if one was asked for and could be written
+  std::string crash_pack_error{};  // why it could not
 };
 
 struct Report {
