@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "coverage.hpp"
 #include "quiesce/detail/assert.hpp"
 #include "quiesce/detail/kernel/snapshot.hpp"
 #include "quiesce/detail/kernel/thread_context.hpp"
@@ -20,6 +21,17 @@ namespace {
 constexpr LogicalId clerk_id{0x636c65726bU};
 /// Steps that a given-up run may still need to end what sleeps in it.
 constexpr std::size_t drain_steps_max = 1'000'000;
+
+const char* role_name(TaskRole role) noexcept {
+  switch (role) {
+    case TaskRole::Child: return "task";
+    case TaskRole::Body: return "body";
+    case TaskRole::Finalizer: return "finalizer";
+    case TaskRole::Runner: return "runner of finalizers";
+    case TaskRole::Driver: return "driver";
+  }
+  return "unknown";
+}
 
 Doing waits_for(const TaskRecord& task) {
   const LeafOps* wait = task.wait_ops.load(std::memory_order_relaxed);
@@ -67,7 +79,9 @@ void LabExecutor::step_until_end(TaskRecord& task) {
     thread_context = ThreadContext{};
     if (end == StepEnd::Done) break;
     if (end == StepEnd::Suspended) {
-      engine_.sleep(waits_for(task));
+      const Doing waits = waits_for(task);
+      if (Coverage* coverage = Coverage::current()) coverage->suspended(waits.verb, role_name(task.role));
+      engine_.sleep(waits);
     } else {
       agents_.at(id).runnable = true;
       engine_.visible({id, Access::Write}, {"yield", id, {}});
@@ -97,9 +111,14 @@ void LabExecutor::use(LogicalId object, Use how) noexcept {
 }
 
 void LabExecutor::at_cancel_point(TaskRecord& task) noexcept {
-  if (draining_ || !draws_cancels_) return;
+  if (draining_) return;
+  const bool lands = draws_cancels_ && engine_.draw(2) != 0;
+  if (Coverage* coverage = Coverage::current()) {
+    if (const auto agent = agents_.find(task.logical()); agent != agents_.end())
+      coverage->cancel_point(agent->first, agent->second.cancel_points++, lands);
+  }
   const std::uint64_t point = cancel_points_++;
-  if (engine_.draw(2) == 0) return;
+  if (!lands) return;
   kernel_->cancel_task(task, CancelReason::user(fmt::format("injected at cancel point {}", point)));
 }
 

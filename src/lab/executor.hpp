@@ -76,7 +76,8 @@ class LabExecutor final : public quiesce::detail::Executor {
   std::set<BlockingJob*> jobs_;  // submitted and not begun
   struct Agent {
     TaskRecord* task;
-    bool runnable;  // scheduled, and not stepped since
+    bool runnable;                    // scheduled, and not stepped since
+    std::uint32_t cancel_points = 0;  // it has come by, while coverage is asked for
   };
   std::map<LogicalId, Agent> agents_;  // of tasks that have been scheduled and have not ended
   const bool draws_cancels_;           // whether a request lands at a cancel point is drawn
