@@ -38,8 +38,14 @@ endif()
 file(GLOB_RECURSE lab_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/lab/*.cpp")
 if(lab_sources)
   find_package(Boost 1.81 REQUIRED COMPONENTS context)
+  find_package(nlohmann_json 3.11 REQUIRED) # headers only, and of the sources only
   quiesce_library(quiesce_lab lab ${lab_sources})
-  target_link_libraries(quiesce_lab PUBLIC quiesce PRIVATE Boost::context)
+  target_link_libraries(
+    quiesce_lab
+    PUBLIC quiesce
+    PRIVATE Boost::context $<BUILD_INTERFACE:nlohmann_json::nlohmann_json> backtrace
+  )
+  target_compile_definitions(quiesce_lab PRIVATE QUIESCE_VERSION="${PROJECT_VERSION}")
 endif()
 
 file(GLOB_RECURSE prometheus_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/prometheus/*.cpp")

@@ -1,13 +1,13 @@
 # Debian packages: what ./run needs and what ./test needs besides. Sourced by both; needs nothing but bash and apt.
 run_packages=(
   g++ cmake ninja-build
-  libfmt-dev libspdlog-dev libboost1.81-dev libboost-context1.81-dev libssl-dev libcli11-dev
+  libfmt-dev libspdlog-dev libboost1.81-dev libboost-context1.81-dev libssl-dev libcli11-dev nlohmann-json3-dev
 )
 test_packages=(
   "${run_packages[@]}"
   ccache mold python3 git
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev prometheus-cpp-dev
-  clang-19 clang-format-14 spin
+  clang-19 clang-format-14 spin chromium
 )
 
 # missing_packages NAME…: prints those that are not installed

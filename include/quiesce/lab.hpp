@@ -17,6 +17,7 @@
 
 #include "quiesce/cx.hpp"
 #include "quiesce/detail/core/soundness.hpp"
+#include "quiesce/detail/lab/body.hpp"
 #include "quiesce/lab/atomic.hpp"
 #include "quiesce/lab/check.hpp"
 #include "quiesce/lab/explore_threads.hpp"
@@ -42,36 +43,37 @@ InstallBody install_body(Body& body) {
   };
 }
 
-Report explore_tasks(const Options& options, const InstallBody& install);
-Report cancel_tasks(const Options& options, std::uint32_t together, const InstallBody& install);
-Report replay_tasks(std::string_view token, const InstallBody& install);
+Report explore_tasks(const Options& options, BodyId body, const InstallBody& install);
+Report cancel_tasks(const Options& options, std::uint32_t together, BodyId body, const InstallBody& install);
+Report replay_tasks(std::string_view token, BodyId body, const InstallBody& install);
 
 }  // namespace detail
 
 /// Runs the body under many schedules, until one fails, all are explored, or `max_runs` are done.
 template <class Body>
 Report explore(const Options& options, Body&& body) {
-  return detail::explore_tasks(options, detail::install_body(body));
+  return detail::explore_tasks(options, detail::id_of_body(body), detail::install_body(body));
 }
 
 /// One run.
 template <class Body>
 Report run(Options options, Body&& body) {
   options.max_runs = 1;
-  return detail::explore_tasks(options, detail::install_body(body));
+  return detail::explore_tasks(options, detail::id_of_body(body), detail::install_body(body));
 }
 
 /// One run for every cancel point that the body's tasks pass in one schedule, with a request at that point; with `pairs` one for
 /// every two points as well. `max_runs` of the options bounds them all; report.exhausted tells whether all were made.
 template <class Body>
 Report cancel_everywhere(Body&& body, Options options = {.max_runs = 100'000}, bool pairs = false) {
-  return detail::cancel_tasks(options, pairs ? 2 : 1, detail::install_body(body));
+  return detail::cancel_tasks(options, pairs ? 2 : 1, detail::id_of_body(body), detail::install_body(body));
 }
 
-/// The run that a token of `explore` names. FailureKind::divergence says at which step it could not be followed.
+/// The run that a token of `explore` names. FailureKind::divergence says at which step it could not be followed, or that the token is of
+/// another body.
 template <class Body>
 Report replay(std::string_view token, Body&& body) {
-  return detail::replay_tasks(token, detail::install_body(body));
+  return detail::replay_tasks(token, detail::id_of_body(body), detail::install_body(body));
 }
 
 }  // namespace quiesce::lab

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "coverage.hpp"
 #include "engine_state.hpp"
 #include "quiesce/detail/assert.hpp"
 #include "where.hpp"
@@ -73,7 +74,10 @@ std::uint64_t mix(std::uint64_t hash, std::string_view text) {
 
 // ---- a run ----
 
-Engine::Engine(EngineLimits limits) : state_(std::make_unique<State>()) { state_->limits = limits; }
+Engine::Engine(EngineLimits limits) : state_(std::make_unique<State>()) {
+  state_->limits = limits;
+  state_->clock_ns = &time_ns;
+}
 Engine::~Engine() = default;
 
 RunEnd Engine::run(Strategy& strategy, std::string_view name, std::function<void()> main) {
@@ -104,9 +108,10 @@ RunEnd Engine::run(Strategy& strategy, std::string_view name, std::function<void
 
 void Engine::State::make_steps(const Engine& engine) {
   while (!is_over()) {
-    if (Agent* agent = choose()) make_step(*agent, engine.time_ns);
+    Agent* agent = choose();
+    if (agent != nullptr) make_step(*agent, engine.time_ns);
     if (is_over()) return;
-    refresh_conditional();
+    refresh_conditional(agent);
     if (enabled.empty() && !run_idle(engine)) return;
   }
 }
@@ -129,6 +134,7 @@ void Engine::State::reset(Strategy& chooser) {
   object_names.clear();
   holders.clear();
   trace.clear();
+  agent_events.clear();
   step.touches.reserve(step_capacity);
   end = RunEnd{};
   end.choices.reserve(choices_expected);
@@ -155,14 +161,22 @@ void Engine::State::disable(Agent& agent) {
   enabled.erase(enabled.begin() + at);
 }
 
-void Engine::State::refresh_conditional() {
+// `moved` made the last step, if anybody did.
+void Engine::State::refresh_conditional(const Agent* moved) {
   for (Agent* agent : conditional) {
     if (agent->ready()) {
+      if (!agent->is_enabled && agent != moved)
+        note(AgentEvent::Kind::woken, moved != nullptr ? end.steps - 1 : end.steps, moved, *agent);
       enable(*agent);
     } else {
       disable(*agent);
     }
   }
+}
+
+void Engine::State::note(AgentEvent::Kind kind, std::uint64_t at, const Agent* who, const Agent& agent) {
+  if (!limits.keep_trace) return;
+  agent_events.push_back({kind, at, who != nullptr ? who->id : LogicalId{}, agent.id, *clock_ns});
 }
 
 bool Engine::State::something_waits() const {
@@ -226,7 +240,10 @@ void Engine::State::make_step(Agent& agent, std::int64_t now_ns) {
   running = &agent;
   add_touch(agent.touch);
   resume(agent);
-  if (agent.has_ended()) add_touch({agent.id, Access::Write});
+  if (agent.has_ended()) {
+    add_touch({agent.id, Access::Write});
+    note(AgentEvent::Kind::ended, end.steps, &agent, agent);
+  }
   running = nullptr;
   if (agent.phase == Phase::Conditional) conditional.push_back(&agent);
   if (agent.phase == Phase::Asleep || agent.has_ended()) disable(agent);
@@ -286,6 +303,8 @@ void Engine::State::resume(Agent& agent) {
 }
 
 void Engine::State::announce(Agent& agent, Touch touch, Doing doing) {
+  if (Coverage* coverage = Coverage::current(); coverage != nullptr && doing.where.line() != 0)
+    coverage->suspended(doing.verb, {}, doing.where);
   agent.touch = touch;
   agent.doing = doing;
   if (limits.keep_trace && trace.size() < callers_max && !tells_caller(doing.where))
@@ -373,6 +392,7 @@ void Engine::add_agent_as(LogicalId id, std::string name, std::function<void()> 
     return;
   }
   s.enable(agent);
+  s.note(AgentEvent::Kind::made, s.end.steps, s.running, agent);
   if (s.running == nullptr) return;
   s.running->clock.pass_to(agent.clock);
   s.add_touch({id, Access::Write});
@@ -504,6 +524,7 @@ void Engine::wake(LogicalId agent) {
     s.running->clock.add_to(sleeper->waker_clock);
   }
   if (sleeper->phase == Phase::Asleep) {
+    s.note(AgentEvent::Kind::woken, s.end.steps, s.running, *sleeper);
     sleeper->phase = Phase::Ready;
     s.enable(*sleeper);
   } else {
@@ -569,6 +590,7 @@ bool Engine::keeps_trace() const noexcept { return state_->limits.keep_trace; }
 bool Engine::is_aborting() const noexcept { return state_->is_aborting; }
 std::uint64_t Engine::step_number() const noexcept { return state_->end.steps; }
 std::span<const Trace> Engine::trace() const { return state_->trace; }
+std::span<const AgentEvent> Engine::agent_events() const { return state_->agent_events; }
 
 }  // namespace detail
 }  // namespace quiesce::lab

@@ -86,9 +86,11 @@ struct Engine::State {
   Step step;
   Doing step_doing;
   std::string step_caller;
+  const std::int64_t* clock_ns = nullptr;  // the engine's
   RunEnd end;
   std::size_t choices_expected = 0;
   std::vector<Trace> trace;
+  std::vector<AgentEvent> agent_events;
   bool gave_up = false;  // the strategy
 
   bool is_aborting = false;
@@ -104,7 +106,8 @@ struct Engine::State {
   Agent* find(LogicalId id) const;
   void enable(Agent& agent);
   void disable(Agent& agent);
-  void refresh_conditional();
+  void refresh_conditional(const Agent* moved = nullptr);
+  void note(AgentEvent::Kind kind, std::uint64_t step, const Agent* who, const Agent& agent);
   bool something_waits() const;
   bool run_idle(const Engine& engine);
   void make_steps(const Engine& engine);

@@ -25,8 +25,8 @@ Doing waits_for(const TaskRecord& task) {
 
 }  // namespace
 
-LabExecutor::LabExecutor(Engine& engine, const LabSettings& settings, KernelConfig config)
-    : watch_(engine, settings), engine_(engine) {
+LabExecutor::LabExecutor(Engine& engine, const RunMode& mode, KernelConfig config)
+    : watch_(engine, mode), engine_(engine) {
   config.name = "lab";
   config.exact = true;
   kernel_ = &Kernel::acquire(std::move(config), *this);
@@ -50,9 +50,9 @@ void LabExecutor::begin() {
 // ---- tasks ----
 
 std::uint32_t LabExecutor::worker_for(const TaskRecord& task) {
-  if (watch_.settings.workers <= 1 || watch_.draining) return 0;
+  if (watch_.mode.workers <= 1 || watch_.draining) return 0;
   if (task.tier == TaskTier::Local) return task.home_worker;
-  return engine_.draw(watch_.settings.workers);
+  return engine_.draw(watch_.mode.workers);
 }
 
 void LabExecutor::step_until_end(TaskRecord& task) {

@@ -29,7 +29,7 @@ using quiesce::detail::WorkItem;
 
 class LabExecutor final : public quiesce::detail::Executor, public TaskExecutor {
  public:
-  LabExecutor(Engine& engine, const LabSettings& settings, KernelConfig config);
+  LabExecutor(Engine& engine, const RunMode& mode, KernelConfig config);
   ~LabExecutor() override;
 
   Kernel& kernel() override { return *kernel_; }

@@ -6,7 +6,7 @@
 
 #include "minimise.hpp"
 #include "quiesce/detail/lab/drive.hpp"
-#include "quiesce/lab/explore_threads.hpp"
+#include "run_trace.hpp"
 #include "schedule.hpp"
 
 namespace quiesce::lab {
@@ -25,17 +25,6 @@ constexpr std::uint64_t sample_first = 7;
 /// What finding a shorter run may cost.
 constexpr std::uint64_t minimising_runs_max = 1'000, minimising_steps_max = 5'000'000;
 constexpr SteadyClock::duration progress_interval = std::chrono::milliseconds(250);
-
-std::unique_ptr<Strategy> make_strategy(const Options& options) {
-  const auto [kind, parameter] = options.strategy;
-  switch (kind) {
-    case StrategySpec::Kind::Random: return make_random(options.seed);
-    case StrategySpec::Kind::Pct: return make_pct(options.seed, parameter);
-    case StrategySpec::Kind::Exhaustive: return make_exhaustive(parameter);
-    case StrategySpec::Kind::Dpor: return make_dpor();
-  }
-  return make_random(options.seed);
-}
 
 bool is_same_end(const RunEnd& a, const RunEnd& b) {
   if (a.steps != b.steps || a.trace_hash != b.trace_hash || a.failure.has_value() != b.failure.has_value())
@@ -88,21 +77,28 @@ class ScriptedRun {
 };
 
 FoundFailure found(const Failure& failure, std::uint64_t run, const Engine& engine, const RunEnd& end) {
-  return {failure.kind,           failure.message, run, failure.step, schedule_text(engine, failure),
-          make_token(end.choices)};
+  return {failure.kind,
+          failure.message,
+          run,
+          failure.step,
+          schedule_text(engine, failure),
+          make_token(end.choices),
+          std::make_shared<const RunTrace>(make_run_trace(engine, end.told))};
 }
 
 class Driver {
  public:
-  Driver(const Options& options, std::unique_ptr<Strategy> strategy, const OneRun& one_run)
+  Driver(const Options& options, std::unique_ptr<Strategy> strategy, const OneRun& one_run,
+         std::chrono::nanoseconds time_max)
       : options_(options),
         one_run_(one_run),
+        time_max_(time_max),
         engine_({.steps = options.step_limit}),
         strategy_(std::move(strategy)) {}
 
   Report drive() {
     bool is_exhausted = false;
-    while (report_.runs < options_.max_runs && !is_exhausted) {
+    while (report_.runs < options_.max_runs && !is_exhausted && !is_late()) {
       is_exhausted = !strategy_->begin_run();
       if (is_exhausted) break;
       const RunEnd end = one_run_(engine_, *strategy_);
@@ -172,6 +168,10 @@ class Driver {
     report_.first_failure = found(nondeterminism(end, again), run, third.engine(), end);
   }
 
+  bool is_late() const {
+    return time_max_ != std::chrono::nanoseconds::max() && SteadyClock::now() - begun_ >= time_max_;
+  }
+
   void count() {
     const Strategy::Counts counts = strategy_->counts();
     report_.classes = counts.classes;
@@ -190,6 +190,7 @@ class Driver {
 
   const Options& options_;
   const OneRun& one_run_;
+  const std::chrono::nanoseconds time_max_;
   Engine engine_;
   std::unique_ptr<Strategy> strategy_;
   Report report_;
@@ -213,12 +214,23 @@ std::optional<Failure> divergence(std::span<const std::uint32_t> wanted, const R
 
 }  // namespace
 
-Report drive(const Options& options, const OneRun& one_run) {
-  return drive(options, make_strategy(options), one_run);
+std::unique_ptr<Strategy> make_strategy(const StrategySpec& spec, std::uint64_t seed) {
+  switch (spec.kind) {
+    case StrategySpec::Kind::Random: return make_random(seed);
+    case StrategySpec::Kind::Pct: return make_pct(seed, spec.parameter);
+    case StrategySpec::Kind::Exhaustive: return make_exhaustive(spec.parameter);
+    case StrategySpec::Kind::Dpor: return make_dpor();
+  }
+  return make_random(seed);
 }
 
-Report drive(const Options& options, std::unique_ptr<Strategy> strategy, const OneRun& one_run) {
-  return Driver(options, std::move(strategy), one_run).drive();
+Report drive(const Options& options, const OneRun& one_run) {
+  return drive(options, make_strategy(options.strategy, options.seed), one_run);
+}
+
+Report drive(const Options& options, std::unique_ptr<Strategy> strategy, const OneRun& one_run,
+             std::chrono::nanoseconds time_max) {
+  return Driver(options, std::move(strategy), one_run, time_max).drive();
 }
 
 Report drive_replay(std::string_view token, const Options& options, const OneRun& one_run) {
@@ -244,25 +256,5 @@ Report drive_replay(std::string_view token, const Options& options, const OneRun
 }
 
 }  // namespace detail
-
-namespace {
-
-detail::OneRun run_of(const std::function<void()>& body) {
-  return [&body](detail::Engine& engine, detail::Strategy& strategy) {
-    engine.on_idle = nullptr;
-    engine.describe_deadlock = nullptr;
-    return engine.run(strategy, "main", body);
-  };
-}
-
-}  // namespace
-
-Report explore_threads(const Options& options, const std::function<void()>& body) {
-  return detail::drive(options, run_of(body));
-}
-
-Report replay_threads(std::string_view token, const std::function<void()>& body, const Options& options) {
-  return detail::drive_replay(token, options, run_of(body));
-}
 
 }  // namespace quiesce::lab

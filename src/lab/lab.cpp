@@ -3,15 +3,15 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <memory>
 #include <sstream>
 #include <utility>
 
 #include "executor.hpp"
+#include "exploration.hpp"
 #include "planted.hpp"
-#include "quiesce/detail/lab/drive.hpp"
 #include "quiesce/detail/scope/region_run.hpp"
+#include "run_mode.hpp"
 #include "workers.hpp"
 
 namespace quiesce::lab::detail {
@@ -40,49 +40,6 @@ std::string text_of(const Outcome<>& outcome) {
   return text.str();
 }
 
-/// What a run's choices mean depends on this: it stands before them in the token, "s7.w2.c.".
-struct RunMode {
-  std::uint64_t seed = 0;
-  std::uint32_t workers = 1;
-  bool lanes = false;
-  bool draws_cancels = false;
-  std::uint64_t futurelock_steps = Options{}.futurelock_steps;
-
-  LabSettings settings() const {
-    return {.workers = workers,
-            .lanes = lanes,
-            .draws_cancels = draws_cancels,
-            .futurelock_steps = futurelock_steps};
-  }
-  std::string prefix() const {
-    std::string text;
-    if (seed != 0) text += fmt::format("s{}.", seed);
-    if (workers != 1) text += fmt::format("w{}.", workers);
-    if (lanes) text += "l.";
-    if (draws_cancels) text += "c.";
-    if (futurelock_steps != Options{}.futurelock_steps) text += fmt::format("f{}.", futurelock_steps);
-    return text;
-  }
-  /// Takes the prefix off. What cannot be read stays, and is no token.
-  static RunMode take_from(std::string_view& token) {
-    RunMode mode;
-    const auto number = [](std::string_view part, auto& value) {
-      const auto [end, error] = std::from_chars(part.data() + 1, part.data() + part.size(), value);
-      return error == std::errc() && end == part.data() + part.size();
-    };
-    for (std::size_t dot = token.find('.'); dot != std::string_view::npos && dot > 0; dot = token.find('.')) {
-      const std::string_view part = token.substr(0, dot);
-      const bool read = (part[0] == 's' && number(part, mode.seed)) ||
-                        (part[0] == 'w' && number(part, mode.workers)) ||
-                        (part[0] == 'f' && number(part, mode.futurelock_steps)) ||
-                        (part == "l" && (mode.lanes = true)) || (part == "c" && (mode.draws_cancels = true));
-      if (!read) break;
-      token.remove_prefix(dot + 1);
-    }
-    return mode;
-  }
-};
-
 /// One run of a body.
 class TaskRun {
  public:
@@ -105,8 +62,8 @@ class TaskRun {
 
  private:
   static std::unique_ptr<TaskExecutor> make_executor(Engine& engine, const RunMode& mode) {
-    if (mode.lanes) return std::make_unique<WorkersExecutor>(engine, mode.settings(), config(mode));
-    return std::make_unique<LabExecutor>(engine, mode.settings(), config(mode));
+    if (mode.lanes) return std::make_unique<WorkersExecutor>(engine, mode, config(mode));
+    return std::make_unique<LabExecutor>(engine, mode, config(mode));
   }
   static KernelConfig config(const RunMode& mode) {
     KernelConfig config;
@@ -181,40 +138,26 @@ class TaskRun {
 
 namespace {
 
-OneRun run_of(const RunMode& mode, const InstallBody& install) {
-  return [&mode, &install](Engine& engine, Strategy& strategy) {
-    return TaskRun(engine, mode)(strategy, install);
-  };
-}
-
-RunMode mode_of(const Options& options) {
-  return {.seed = options.seed,
-          .workers = options.workers,
-          .lanes = options.scheduling == Scheduling::workers,
-          .futurelock_steps = options.futurelock_steps};
-}
-
-Report with_mode(Report report, const RunMode& mode) {
-  if (report.first_failure) report.first_failure->token = mode.prefix() + report.first_failure->token;
-  return report;
+Subject subject_of(BodyId body, const InstallBody& install) {
+  return {.body = body, .takes_cancels = true, .in = [&install](const RunMode& mode) -> OneRun {
+            return [mode, &install](Engine& engine, Strategy& strategy) {
+              return TaskRun(engine, mode)(strategy, install);
+            };
+          }};
 }
 
 }  // namespace
 
-Report explore_tasks(const Options& options, const InstallBody& install) {
-  const RunMode mode = mode_of(options);
-  return with_mode(drive(options, run_of(mode, install)), mode);
+Report explore_tasks(const Options& options, BodyId body, const InstallBody& install) {
+  return explore(subject_of(body, install), options);
 }
 
-Report cancel_tasks(const Options& options, std::uint32_t together, const InstallBody& install) {
-  RunMode mode = mode_of(options);
-  mode.draws_cancels = true;
-  return with_mode(drive(options, make_injection(together), run_of(mode, install)), mode);
+Report cancel_tasks(const Options& options, std::uint32_t together, BodyId body, const InstallBody& install) {
+  return explore(subject_of(body, install), options, together);
 }
 
-Report replay_tasks(std::string_view token, const InstallBody& install) {
-  const RunMode mode = RunMode::take_from(token);
-  return with_mode(drive_replay(token, Options{}, run_of(mode, install)), mode);
+Report replay_tasks(std::string_view token, BodyId body, const InstallBody& install) {
+  return replay(subject_of(body, install), token, Options{});
 }
 
 }  // namespace quiesce::lab::detail

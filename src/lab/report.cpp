@@ -86,6 +86,8 @@ std::string Report::text() const {
       fmt::format("{} in run {} at step {}: {}\n", to_string(found.kind), found.run, found.step, found.message);
   if (!found.schedule.empty()) text += '\n' + found.schedule + '\n';
   if (!found.token.empty()) text += "run it again with the token " + found.token + '\n';
+  if (!found.crash_pack.empty()) text += "its crash pack is " + found.crash_pack + '\n';
+  if (!found.crash_pack_error.empty()) text += "no crash pack was written: " + found.crash_pack_error + '\n';
   return text;
 }
 

@@ -4,7 +4,9 @@
 
 #include <utility>
 
+#include "coverage.hpp"
 #include "quiesce/detail/kernel/thread_context.hpp"
+#include "quiesce/detail/kernel/wait.hpp"
 #include "quiesce/detail/scope/blocking_call.hpp"
 #include "task_waits.hpp"
 
@@ -13,6 +15,23 @@ namespace quiesce::lab::detail {
 using namespace quiesce::detail;
 
 namespace {
+
+const char* role_name(TaskRole role) noexcept {
+  switch (role) {
+    case TaskRole::Child: return "task";
+    case TaskRole::Body: return "body";
+    case TaskRole::Finalizer: return "finalizer";
+    case TaskRole::Runner: return "runner of finalizers";
+    case TaskRole::Driver: return "driver";
+  }
+  return "unknown";
+}
+
+void note_wait(const TaskRecord& task) {
+  Coverage* coverage = Coverage::current();
+  const LeafOps* wait = task.wait_ops.load(std::memory_order_relaxed);
+  if (coverage != nullptr && wait != nullptr) coverage->suspended(wait->what, role_name(task.role));
+}
 
 /// Every so many steps tasks that hold obligations are looked at.
 constexpr std::uint64_t holders_interval = 64;
@@ -25,9 +44,12 @@ void RunWatch::use(LogicalId object, Use how) noexcept {
 }
 
 void RunWatch::at_cancel_point(Kernel& kernel, TaskRecord& task) noexcept {
-  if (draining || !settings.draws_cancels) return;
+  if (draining) return;
+  const bool lands = mode.draws_cancels && engine.draw(2) != 0;
+  if (Coverage* coverage = Coverage::current())
+    coverage->cancel_point(task.logical(), points_of_[task.logical().value]++, lands);
   const std::uint64_t point = cancel_points_++;
-  if (engine.draw(2) == 0) return;
+  if (!lands) return;
   kernel.cancel_task(task, CancelReason::user(fmt::format("injected at cancel point {}", point)));
 }
 
@@ -36,6 +58,7 @@ void RunWatch::happened(const KernelEvent& event) noexcept {
   const std::uint64_t step = engine.step_number();
   if (engine.keeps_trace()) trace_.see(event, {step, clock.nanos(), engine.self(), thread_context.worker});
   check(oracles_.see(event, step));
+  if (event.kind == KernelEventKind::StepEnded) note_wait(*event.task);
   if (event.kind != KernelEventKind::StepEnded || step % holders_interval != 0) return;
   if (std::string held = oracles_.see_holders(step); !held.empty())
     engine.fail_noexcept(FailureKind::oracle, std::move(held));

@@ -7,25 +7,18 @@
 #include "oracles.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
 #include "quiesce/detail/lab/engine.hpp"
+#include "run_mode.hpp"
 #include "task_trace.hpp"
 
 namespace quiesce::lab::detail {
 
-/// How a lab runs tasks; from Options and the token.
-struct LabSettings {
-  std::uint32_t workers = 1;
-  bool lanes = false;
-  bool draws_cancels = false;
-  std::uint64_t futurelock_steps = 0;
-};
-
 class RunWatch {
  public:
-  RunWatch(Engine& run_engine, const LabSettings& wanted)
-      : engine(run_engine), settings(wanted), oracles_(wanted.futurelock_steps) {}
+  RunWatch(Engine& run_engine, const RunMode& wanted)
+      : engine(run_engine), mode(wanted), oracles_(wanted.futurelock_steps) {}
 
   Engine& engine;
-  const LabSettings settings;
+  const RunMode mode;
   Time clock;
   bool draining = false;  // the engine has stopped, and nothing is looked at any more
 
@@ -55,6 +48,7 @@ class RunWatch {
   TaskTrace trace_;
   std::set<quiesce::detail::BlockingJob*> jobs_;  // submitted and not begun
   std::uint64_t cancel_points_ = 0;
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> points_of_;  // by task, while coverage is asked for
 };
 
 /// Who makes the steps of one run.

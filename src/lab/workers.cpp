@@ -57,9 +57,9 @@ std::string StreakOracle::begun(const TaskRecord& task, std::uint32_t worker, st
 
 // ---- the executor ----
 
-WorkersExecutor::WorkersExecutor(Engine& engine, const LabSettings& settings, KernelConfig config)
-    : ProductionExecutor({.workers = std::max(settings.workers, 1u), .name = "lab"}),
-      watch_(engine, settings),
+WorkersExecutor::WorkersExecutor(Engine& engine, const RunMode& mode, KernelConfig config)
+    : ProductionExecutor({.workers = std::max(mode.workers, 1u), .name = "lab"}),
+      watch_(engine, mode),
       engine_(engine),
       streaks_(worker_count()),
       sleepers_(worker_count()) {

@@ -33,7 +33,7 @@ class StreakOracle {
 
 class WorkersExecutor final : public quiesce::detail::ProductionExecutor, public TaskExecutor {
  public:
-  WorkersExecutor(Engine& engine, const LabSettings& settings, quiesce::detail::KernelConfig config);
+  WorkersExecutor(Engine& engine, const RunMode& mode, quiesce::detail::KernelConfig config);
   ~WorkersExecutor() override;
 
   quiesce::detail::Kernel& kernel() override { return *kernel_; }

@@ -16,9 +16,11 @@
 // addresses or randomness from elsewhere. It runs as the thread "main", on a stack of 64 KiB as every
 // lab::thread does. The body may not block the OS thread on what another of its threads must do (a std::mutex
 // held at a visible point).
+#include <concepts>
 #include <functional>
 #include <string_view>
 
+#include "quiesce/detail/lab/body.hpp"
 #include "quiesce/lab/atomic.hpp"
 #include "quiesce/lab/check.hpp"
 #include "quiesce/lab/mutex.hpp"
@@ -28,9 +30,26 @@
 
 namespace quiesce::lab {
 
-Report explore_threads(const Options& options, const std::function<void()>& body);
+namespace detail {
+Report explore_plain(const Options& options, BodyId body, const std::function<void()>& run);
+Report replay_plain(std::string_view token, const Options& options, BodyId body,
+                    const std::function<void()>& run);
+}  // namespace detail
+
+template <std::invocable Body>
+Report explore_threads(const Options& options, Body&& body) {
+  return detail::explore_plain(options, detail::id_of_body(body), [&body] { static_cast<void>(body()); });
+}
 
 /// Makes the run of a failure's token again. Of the options the limit of steps counts.
-Report replay_threads(std::string_view token, const std::function<void()>& body, const Options& options = {});
+template <std::invocable Body>
+Report replay_threads(std::string_view token, Body&& body, const Options& options = {}) {
+  return detail::replay_plain(token, options, detail::id_of_body(body), [&body] { static_cast<void>(body()); });
+}
+
+template <std::invocable Body>
+Report replay(std::string_view token, Body&& body) {
+  return replay_threads(token, body);
+}
 
 }  // namespace quiesce::lab

@@ -48,6 +48,9 @@ struct Options {
   /// A task that waits while it holds an obligation and is not stepped for so many steps of others is a failure; 0: never.
   std::uint64_t futurelock_steps = 10'000;
   std::function<void(const Report& so_far)> on_progress = {};  // some times a second
+  /// The directory in which a failure leaves a directory of its own, with all that is needed to look into it: the token, the trace,
+  /// the report, and what was run. Empty: the environment's QUIESCE_CRASH_PACKS, or none.
+  std::string crash_packs = {};
 };
 
 /// The first failure that was found.
@@ -59,6 +62,8 @@ struct FoundFailure {
   std::string schedule;  // as a table: step, who, what, where
   std::string token;     // runs it again: lab::replay(token, body)
   std::shared_ptr<const RunTrace> trace{};
+  std::string crash_pack{};        // its directory, if one was asked for and could be written
+  std::string crash_pack_error{};  // why it could not
 };
 
 struct Report {

@@ -87,6 +87,11 @@ TEST(LabExploreThreads, ATokenThatDoesNotFitIsADivergence) {
       failure_of(explore_threads({.strategy = exhaustive(), .max_runs = 10'000}, lose_an_update)).token;
   FoundFailure failure = failure_of(replay_threads(token, [] {}));
   EXPECT_EQ(failure.kind, FailureKind::divergence);
+  EXPECT_THAT(failure.message, ContainsRegex("the token is of another body: its maker has the fingerprint "
+                                             "b[0-9a-f]{8}, this one has b[0-9a-f]{8}"));
+  // Of a body that nobody can tell apart the choices have to tell.
+  failure = failure_of(replay_threads(token, std::function<void()>([] {})));
+  EXPECT_EQ(failure.kind, FailureKind::divergence);
   EXPECT_THAT(failure.message, HasSubstr("the body is not the one it was made by"));
   failure = failure_of(replay_threads(make_token(std::vector<std::uint32_t>{7}), lose_an_update));
   EXPECT_EQ(failure.kind, FailureKind::divergence);

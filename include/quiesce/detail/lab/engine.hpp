@@ -64,6 +64,19 @@ struct Trace {
   std::string caller{};
 };
 
+/// What became of an agent, for a trace.
+struct AgentEvent {
+  enum class Kind : std::uint8_t {
+    made,
+    woken,  // it can move from now on: what it waited for has come
+    ended
+  } kind;
+  std::uint64_t step;  // in which it happened; where `who` is nobody, the one that came next
+  LogicalId who;       // did it; 0: nobody, time did
+  LogicalId agent;
+  std::int64_t time_ns;
+};
+
 struct Failure {
   FailureKind kind;
   std::string message;  // one sentence
@@ -115,6 +128,8 @@ class Engine {
   /// off. A strategy gives a run up by choosing LogicalId{0}.
   RunEnd run(Strategy& strategy, std::string_view name, std::function<void()> main);
   std::span<const Trace> trace() const;
+  /// Of a run whose trace is kept: what became of its agents, in order.
+  std::span<const AgentEvent> agent_events() const;
 
   /// Called when no agent can move and one still waits that must not: makes one able to (moves virtual time on,
   /// say) and gives true, or false: then the run is over, by deadlock if an agent still waits (agents that
