@@ -290,12 +290,25 @@ static StepEnd empty_step(TaskRecord& task, TaskWord) noexcept {
 static constexpr Steppable::Ops empty_ops{empty_step};
 constinit Steppable empty_body{&empty_ops};
 
+/// The lab's chaos: as if what the innermost coroutine goes on with had thrown.
+static bool panics_by_chaos(TaskRecord& task) noexcept {
+  Kernel& kernel = task.kernel();
+  if (!kernel.config().exact) return false;
+  std::exception_ptr exception = kernel.executor().panics(task);
+  if (!exception) return false;
+  PromiseBase& leaf = leaf_of(task);
+  leaf.ops()->put_panic(leaf, kernel.note_panic(task, std::move(exception)));
+  leaf.ended = true;
+  return true;
+}
+
 StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
   if (skip_first_step(task) && !settle(task)) return StepEnd::Done;
   if (task.wait_ops.load(std::memory_order_relaxed) != nullptr) {
     const bool goes_on = finish_wait(task, before);
     if ((!goes_on || task.torn) && !settle(task)) return StepEnd::Done;
   }
+  if (panics_by_chaos(task) && !settle(task)) return StepEnd::Done;
   for (;;) {
     signal(task, Signal::None);
     leaf_of(task).handle().resume();

@@ -180,7 +180,7 @@ std::expected<ObligationId, RegionError> reserve_obligation(const RegionRef& ref
     return std::unexpected(std::move(error));
   }
   TaskExtra* rare = extra_of(request.holder, region);
-  ObligationRecord* entry = ObligationSlab::allocate();
+  ObligationRecord* entry = kernel->refuses(Refusal::Allocation) ? nullptr : ObligationSlab::allocate();
   if (entry == nullptr) {
     kernel->release_live(region);
     throw std::bad_alloc();

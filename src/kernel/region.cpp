@@ -102,6 +102,12 @@ std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birt
   RegionRecord* parent = birth.parent.record;
   if (parent == nullptr && !accepting())
     return std::unexpected(SpawnError(SpawnErrorKind::RuntimeShutdown, RegionId{}));
+  if (parent != nullptr && refuses(Refusal::Allocation)) throw std::bad_alloc();
+  if (parent != nullptr && refuses(Refusal::Region)) {
+    const std::uint32_t live = parent->child_count.load();
+    return std::unexpected(SpawnError::at_capacity(birth.parent.id(), parent->path.to_string(),
+                                                   "max_children (injected)", live, live));
+  }
   if (parent != nullptr) {
     use(*parent, birth.limits.max_children || parent->limits.max_children ? Use::Write : Use::Update);
     RegionWord before = parent->word.add_one();

@@ -61,6 +61,12 @@ std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
   const bool child = birth.role == TaskRole::Child;
   if (child && !accepting())
     return std::unexpected(SpawnError(SpawnErrorKind::RuntimeShutdown, birth.region.id()));
+  if (child && refuses(Refusal::Allocation)) throw std::bad_alloc();
+  if (child && refuses(Refusal::Spawn)) {
+    const std::uint32_t live = region.word.load().live();
+    return std::unexpected(SpawnError::at_capacity(birth.region.id(), region.path.to_string(),
+                                                   "max_tasks (injected)", live, live));
+  }
   TaskRecord* task = TaskSlab::allocate();
   if (task == nullptr) throw std::bad_alloc();
   task->generation.store(task->generation.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);

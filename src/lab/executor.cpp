@@ -30,6 +30,7 @@ LabExecutor::LabExecutor(Engine& engine, const RunMode& mode, KernelConfig confi
   config.name = "lab";
   config.exact = true;
   kernel_ = &Kernel::acquire(std::move(config), *this);
+  engine_.chaos = &watch_.mode.chaos;
 }
 
 LabExecutor::~LabExecutor() {
@@ -62,6 +63,10 @@ void LabExecutor::step_until_end(TaskRecord& task) {
     thread_context = ThreadContext{.executor = this, .worker = worker_for(task)};
     const StepEnd end = kernel_->run_step(task);
     thread_context = ThreadContext{};
+    if (!engine_.is_aborting() && watch_.dice.strike(watch_.mode.chaos.clock_jump)) {
+      watch_.move_clock(watch_.clock + watch_.dice.part_of(watch_.mode.chaos.jump_max));
+      fire_due();
+    }
     if (end == StepEnd::Done) break;
     if (end == StepEnd::Suspended) {
       engine_.sleep(waits_for(task));
@@ -78,13 +83,18 @@ void LabExecutor::schedule(TaskRecord& task, Lane lane, Origin origin) noexcept 
   watch_.scheduled(task, lane);
   if (origin == Origin::Yield) return;  // its agent gives way by itself
   const LogicalId id = task.logical();
-  const auto [agent, is_new] = agents_.try_emplace(id, Agent{&task, true});
-  agent->second.runnable = true;
-  if (is_new) {
-    engine_.add_agent_as(id, task.path.to_string(), [this, &task] { step_until_end(task); });
+  agents_.try_emplace(id, Agent{&task, true, false}).first->second.runnable = true;
+  if (watch_.dice.strike(watch_.mode.chaos.delay)) {
+    held_.insert({watch_.clock + watch_.dice.part_of(watch_.mode.chaos.delay_max), timer_sequence_++, &task});
   } else {
-    engine_.wake(id);
+    release(task);
   }
+}
+
+void LabExecutor::release(TaskRecord& task) {
+  const LogicalId id = task.logical();
+  if (std::exchange(agents_.at(id).is_made, true)) return engine_.wake(id);
+  engine_.add_agent_as(id, task.path.to_string(), [this, &task] { step_until_end(task); });
 }
 
 // ---- time ----
@@ -103,10 +113,23 @@ bool LabExecutor::disarm(TimerEntry& entry) noexcept {
   return true;
 }
 
+std::optional<Time> LabExecutor::next_due() const {
+  std::optional<Time> next;
+  if (!timers_.empty()) next = timers_.begin()->deadline;
+  if (!held_.empty()) next = next ? std::min(*next, held_.begin()->until) : held_.begin()->until;
+  return next;
+}
+
 bool LabExecutor::pass_time() {
-  if ((timers_.empty() || timers_.begin()->deadline > watch_.clock) && !watch_.idle()) return false;
-  if (timers_.empty()) return false;
-  watch_.move_clock(std::max(watch_.clock, timers_.begin()->deadline));
+  const std::optional<Time> next = next_due();
+  if ((!next || *next > watch_.clock) && !watch_.idle()) return false;
+  if (!next) return false;
+  watch_.move_clock(std::max(watch_.clock, *next));
+  fire_due();
+  return true;
+}
+
+void LabExecutor::fire_due() {
   set_coarse_now(watch_.clock);
   while (!timers_.empty() && timers_.begin()->deadline <= watch_.clock) {
     TimerEntry& entry = *timers_.begin()->entry;
@@ -114,7 +137,11 @@ bool LabExecutor::pass_time() {
     entry.linked = false;
     entry.fire(entry);
   }
-  return true;
+  while (!held_.empty() && held_.begin()->until <= watch_.clock) {
+    TaskRecord& task = *held_.begin()->task;
+    held_.erase(held_.begin());
+    release(task);
+  }
 }
 
 void LabExecutor::post(WorkItem& item) noexcept {
@@ -135,6 +162,7 @@ void LabExecutor::run_posts() {
 
 std::string LabExecutor::drain() {
   watch_.draining = true;
+  held_.clear();
   engine_.on_idle = nullptr;
   engine_.describe_deadlock = nullptr;
   for (const auto& [id, agent] : agents_) {

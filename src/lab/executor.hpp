@@ -10,6 +10,7 @@
 //     cancelled and stepped to its end.
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -46,7 +47,11 @@ class LabExecutor final : public quiesce::detail::Executor, public TaskExecutor 
   Time now() const noexcept override { return watch_.clock; }
   void use(LogicalId object, quiesce::detail::Use how) noexcept override { watch_.use(object, how); }
   void at_cancel_point(TaskRecord& task) noexcept override { watch_.at_cancel_point(*kernel_, task); }
-  void happened(const quiesce::detail::KernelEvent& event) noexcept override { watch_.happened(event); }
+  bool refuses(quiesce::detail::Refusal what) noexcept override { return watch_.refuses(what); }
+  std::exception_ptr panics(quiesce::detail::TaskRecord& task) noexcept override { return watch_.panics(task); }
+  void happened(const quiesce::detail::KernelEvent& event) noexcept override {
+    watch_.happened(*kernel_, event);
+  }
 
  private:
   struct TimerKey {
@@ -58,6 +63,18 @@ class LabExecutor final : public quiesce::detail::Executor, public TaskExecutor 
     }
   };
 
+  struct Held {
+    Time until;
+    std::uint64_t sequence;
+    TaskRecord* task;
+    friend bool operator<(const Held& a, const Held& b) {
+      return std::pair(a.until, a.sequence) < std::pair(b.until, b.sequence);
+    }
+  };
+
+  void release(TaskRecord& task);
+  std::optional<Time> next_due() const;
+  void fire_due();
   void step_until_end(TaskRecord& task);
   bool pass_time();
   void run_posts();
@@ -68,10 +85,12 @@ class LabExecutor final : public quiesce::detail::Executor, public TaskExecutor 
   Kernel* kernel_;
   std::set<TimerKey> timers_;
   std::uint64_t timer_sequence_ = 0;
+  std::set<Held> held_;  // kept back by chaos
   std::deque<WorkItem*> posts_;
   struct Agent {
     TaskRecord* task;
     bool runnable;  // scheduled, and not stepped since
+    bool is_made;   // the engine has it
   };
   std::map<LogicalId, Agent> agents_;  // of tasks that have been scheduled and have not ended
   std::deque<TaskRecord*> runnable_;   // while draining

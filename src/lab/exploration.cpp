@@ -11,6 +11,7 @@
 #include "cancel_hunt.hpp"
 #include "coverage.hpp"
 #include "crash_pack.hpp"
+#include "dice.hpp"
 #include "environment.hpp"
 #include "status.hpp"
 
@@ -54,6 +55,10 @@ Planned as_asked(const Subject& subject, const Options& options, std::uint32_t t
     made.search.mode.draws_cancels = together > 0;
     made.search.mode.futurelock_steps = options.futurelock_steps;
   }
+  made.search.mode.chaos = options.chaos;
+  using Kind = StrategySpec::Kind;
+  if (options.strategy.kind == Kind::Exhaustive || options.strategy.kind == Kind::Dpor)
+    made.search.mode.chaos = with_two_ways(options.chaos);
   made.strategy = together > 0 ? make_injection(together) : make_strategy(options.strategy, options.seed);
   return made;
 }

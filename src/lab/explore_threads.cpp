@@ -6,10 +6,11 @@ namespace quiesce::lab::detail {
 namespace {
 
 Subject subject_of(BodyId body, const std::function<void()>& run) {
-  return {.body = body, .takes_cancels = false, .in = [&run](const RunMode&) -> OneRun {
-            return [&run](Engine& engine, Strategy& strategy) {
+  return {.body = body, .takes_cancels = false, .in = [&run](const RunMode& mode) -> OneRun {
+            return [&run, mode](Engine& engine, Strategy& strategy) {
               engine.on_idle = nullptr;
               engine.describe_deadlock = nullptr;
+              engine.chaos = &mode.chaos;
               return engine.run(strategy, "main", run);
             };
           }};

@@ -40,6 +40,15 @@ std::string text_of(const Outcome<>& outcome) {
   return text.str();
 }
 
+bool is_injected(const Outcome<>& outcome) {
+  if (!outcome.is_panicked() || !outcome.panic().exception()) return false;
+  try {
+    std::rethrow_exception(outcome.panic().exception());
+  } catch (const ChaosPanic&) { return true; } catch (...) {
+    return false;
+  }
+}
+
 /// One run of a body.
 class TaskRun {
  public:
@@ -105,7 +114,7 @@ class TaskRun {
     release_body(*body_);
     if (end.failure) return;
     end.failure = broken_rule(end);
-    if (end.failure || outcome.is_ok() || outcome.is_cancelled()) return;
+    if (end.failure || outcome.is_ok() || outcome.is_cancelled() || is_injected(outcome)) return;
     end.failure = Failure{outcome.is_panicked() ? FailureKind::exception : FailureKind::assertion,
                           "the body ended with " + text_of(outcome), end.steps};
   }

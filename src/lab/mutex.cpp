@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "dice.hpp"
+
 namespace quiesce::lab {
 
 namespace detail {
@@ -95,6 +97,8 @@ void condition::wait_in(Engine& engine, mutex& m, std::source_location at) {
   engine.touch({held->id, Access::Release});
   held->give_back(engine);
   part->waiters.push_back({self, {"lock", held->id, at}});
+  if (engine.chaos != nullptr && detail::Dice(engine, *engine.chaos).strike(engine.chaos->spurious_wake))
+    part->waiters.back().is_woken = true;
   // Being woken and taking the mutex are one step: in between nothing happens that another could see.
   const MutexPart::InUse also_in_use(*held);
   part->blocked_until(engine, [=] { return held->owner == LogicalId{} && part->is_woken(self); },

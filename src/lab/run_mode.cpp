@@ -15,6 +15,73 @@ bool read_number(std::string_view digits, Number& value, int base = 10) {
   return error == std::errc() && end == digits.data() + digits.size();
 }
 
+struct NamedFault {
+  char letter;
+  Fault Chaos::*fault;
+};
+constexpr std::array faults = {NamedFault{'d', &Chaos::delay},
+                               NamedFault{'w', &Chaos::spurious_wake},
+                               NamedFault{'b', &Chaos::spent_budget},
+                               NamedFault{'s', &Chaos::refused_spawn},
+                               NamedFault{'a', &Chaos::refused_allocation},
+                               NamedFault{'p', &Chaos::panic},
+                               NamedFault{'c', &Chaos::cancel},
+                               NamedFault{'j', &Chaos::clock_jump}};
+struct NamedTime {
+  char letter;
+  Duration Chaos::*time;
+};
+constexpr std::array times = {NamedTime{'D', &Chaos::delay_max}, NamedTime{'J', &Chaos::jump_max}};
+
+/// "p100-3-17s50D1000": panics, one in 100 and at steps 3 and 17; refused spawns, one in 50; delays of up to 1000 ns.
+std::string write_chaos(const Chaos& chaos) {
+  std::string text;
+  for (const auto& [letter, member] : faults) {
+    const Fault& fault = chaos.*member;
+    if (fault == Fault{}) continue;
+    text += fmt::format("{}{}", letter, fault.one_in);
+    for (std::uint64_t step : fault.at) text += fmt::format("-{}", step);
+  }
+  for (const auto& [letter, member] : times) {
+    if (chaos.*member != Chaos{}.*member) text += fmt::format("{}{}", letter, (chaos.*member).count());
+  }
+  return text;
+}
+
+/// Takes a number off the front.
+template <class Number>
+bool take_number(std::string_view& text, Number& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc()) return false;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return true;
+}
+
+bool read_fault(std::string_view& text, Fault& fault) {
+  if (!take_number(text, fault.one_in)) return false;
+  while (!text.empty() && text.front() == '-') {
+    text.remove_prefix(1);
+    if (!take_number(text, fault.at.emplace_back())) return false;
+  }
+  return true;
+}
+
+bool read_chaos(std::string_view text, Chaos& chaos) {
+  while (!text.empty()) {
+    const char letter = text.front();
+    text.remove_prefix(1);
+    if (const auto fault = std::ranges::find(faults, letter, &NamedFault::letter); fault != faults.end()) {
+      if (!read_fault(text, chaos.*fault->fault)) return false;
+      continue;
+    }
+    const auto time = std::ranges::find(times, letter, &NamedTime::letter);
+    Duration::rep count = 0;
+    if (time == times.end() || !take_number(text, count)) return false;
+    chaos.*time->time = Duration(count);
+  }
+  return true;
+}
+
 /// One part of a prefix: a letter, and what follows it up to the dot.
 struct Part {
   char letter;
@@ -52,6 +119,12 @@ constexpr std::array parts = {
            return mode.futurelock_steps != RunMode{}.futurelock_steps;
          },
          [](std::string_view rest, RunMode& mode) { return read_number(rest, mode.futurelock_steps); }},
+    Part{'x',
+         [](const RunMode& mode, std::string& rest) {
+           rest = write_chaos(mode.chaos);
+           return !rest.empty();
+         },
+         [](std::string_view rest, RunMode& mode) { return read_chaos(rest, mode.chaos); }},
     Part{'c', [](const RunMode& mode, std::string&) { return mode.draws_cancels; },
          [](std::string_view rest, RunMode& mode) { return rest.empty() && (mode.draws_cancels = true); }},
 };

@@ -16,6 +16,7 @@ struct RunMode {
   bool lanes = false;          // l: Scheduling::workers
   bool draws_cancels = false;  // c: whether a request lands at a cancel point is drawn
   std::uint64_t futurelock_steps = Options{}.futurelock_steps;  // f
+  Chaos chaos = {};                                             // x: see write_chaos
 
   /// Only what differs from the default.
   std::string prefix() const;

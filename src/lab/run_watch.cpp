@@ -45,7 +45,7 @@ void RunWatch::use(LogicalId object, Use how) noexcept {
 
 void RunWatch::at_cancel_point(Kernel& kernel, TaskRecord& task) noexcept {
   if (draining) return;
-  const bool lands = mode.draws_cancels && engine.draw(2) != 0;
+  const bool lands = (mode.draws_cancels && engine.draw(2) != 0) || dice.strike(mode.chaos.cancel);
   if (Coverage* coverage = Coverage::current())
     coverage->cancel_point(task.logical(), points_of_[task.logical().value]++, lands);
   const std::uint64_t point = cancel_points_++;
@@ -53,11 +53,30 @@ void RunWatch::at_cancel_point(Kernel& kernel, TaskRecord& task) noexcept {
   kernel.cancel_task(task, CancelReason::user(fmt::format("injected at cancel point {}", point)));
 }
 
-void RunWatch::happened(const KernelEvent& event) noexcept {
+bool RunWatch::refuses(Refusal what) const noexcept {
+  if (draining || engine.is_aborting()) return false;
+  return dice.strike(what == Refusal::Allocation ? mode.chaos.refused_allocation : mode.chaos.refused_spawn);
+}
+
+std::exception_ptr RunWatch::panics(TaskRecord& task) const noexcept {
+  if (draining || engine.is_aborting() || task.role == TaskRole::Runner || !dice.strike(mode.chaos.panic))
+    return nullptr;
+  return std::make_exception_ptr(ChaosPanic(
+      fmt::format("injected panic in task {} at step {}", task.path.to_string(), engine.step_number())));
+}
+
+void RunWatch::happened(Kernel& kernel, const KernelEvent& event) noexcept {
   if (draining || engine.is_aborting()) return;
   const std::uint64_t step = engine.step_number();
   if (engine.keeps_trace()) trace_.see(event, {step, clock.nanos(), engine.self(), thread_context.worker});
   check(oracles_.see(event, step));
+  if (event.kind == KernelEventKind::StepBegun && event.task->role != TaskRole::Runner &&
+      dice.strike(mode.chaos.spent_budget)) {
+    RegionRecord& region = *event.task->region;
+    kernel.cancel_region({&region, region.word.load().generation()},
+                         CancelReason::poll_quota("injected: the poll quota of the region is spent"),
+                         Whose::Outside);
+  }
   if (event.kind == KernelEventKind::StepEnded) note_wait(*event.task);
   if (event.kind != KernelEventKind::StepEnded || step % holders_interval != 0) return;
   if (std::string held = oracles_.see_holders(step); !held.empty())

@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "dice.hpp"
 #include "oracles.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
 #include "quiesce/detail/lab/engine.hpp"
@@ -15,16 +16,19 @@ namespace quiesce::lab::detail {
 class RunWatch {
  public:
   RunWatch(Engine& run_engine, const RunMode& wanted)
-      : engine(run_engine), mode(wanted), oracles_(wanted.futurelock_steps) {}
+      : engine(run_engine), mode(wanted), dice(run_engine, mode.chaos), oracles_(wanted.futurelock_steps) {}
 
   Engine& engine;
   const RunMode mode;
+  const Dice dice;
   Time clock;
   bool draining = false;  // the engine has stopped, and nothing is looked at any more
 
+  bool refuses(quiesce::detail::Refusal what) const noexcept;
+  std::exception_ptr panics(quiesce::detail::TaskRecord& task) const noexcept;
   void use(LogicalId object, quiesce::detail::Use how) noexcept;
   void at_cancel_point(quiesce::detail::Kernel& kernel, quiesce::detail::TaskRecord& task) noexcept;
-  void happened(const quiesce::detail::KernelEvent& event) noexcept;
+  void happened(quiesce::detail::Kernel& kernel, const quiesce::detail::KernelEvent& event) noexcept;
   void scheduled(const quiesce::detail::TaskRecord& task, quiesce::detail::Lane lane) noexcept;
   /// Nothing can move, and no timer is due. False: the run is over.
   bool idle() noexcept;

@@ -67,6 +67,7 @@ WorkersExecutor::WorkersExecutor(Engine& engine, const RunMode& mode, KernelConf
   config.exact = true;
   kernel_ = &Kernel::acquire(std::move(config), *this);
   attach(*kernel_);
+  engine_.chaos = &watch_.mode.chaos;
 }
 
 WorkersExecutor::~WorkersExecutor() {
@@ -93,14 +94,23 @@ void WorkersExecutor::work(Worker& worker) {
 void WorkersExecutor::schedule(TaskRecord& task, Lane lane, quiesce::detail::Origin origin) noexcept {
   if (!watch_.draining) {
     watch_.scheduled(task, lane);
+    if (origin != quiesce::detail::Origin::Yield && watch_.dice.strike(watch_.mode.chaos.delay)) {
+      held_.push_back({watch_.clock + watch_.dice.part_of(watch_.mode.chaos.delay_max), &task, lane, origin});
+      return;
+    }
     if (task.role != TaskRole::Runner) streaks_.scheduled(task, lane, current_worker());
   }
   ProductionExecutor::schedule(task, lane, origin);
 }
 
 void WorkersExecutor::happened(const KernelEvent& event) noexcept {
-  watch_.happened(event);
-  if (event.kind != KernelEventKind::StepBegun || watch_.draining || engine_.is_aborting()) return;
+  watch_.happened(*kernel_, event);
+  if (watch_.draining || engine_.is_aborting()) return;
+  if (event.kind == KernelEventKind::StepEnded && watch_.dice.strike(watch_.mode.chaos.clock_jump)) {
+    watch_.move_clock(watch_.clock + watch_.dice.part_of(watch_.mode.chaos.jump_max));
+    release_due();
+  }
+  if (event.kind != KernelEventKind::StepBegun) return;
   engine_.describe_step({"step", event.task->logical(), {}});
   if (engine_.keeps_trace()) engine_.set_name(event.task->logical(), event.task->path.to_string());
   watch_.check(streaks_.begun(*event.task, thread_context.worker, config().cancel_streak_limit));
@@ -148,6 +158,7 @@ std::optional<Time> WorkersExecutor::next_deadline() const {
   for (const Sleeper& sleeper : sleepers_) {
     if (sleeper.until) next = next ? std::min(*next, *sleeper.until) : *sleeper.until;
   }
+  for (const Held& held : held_) next = next ? std::min(*next, held.until) : held.until;
   return next;
 }
 
@@ -172,10 +183,23 @@ bool WorkersExecutor::pass_time() {
   if ((!next || *next > watch_.clock) && !watch_.idle()) return false;
   if (!next) return false;
   watch_.move_clock(std::max(watch_.clock, *next));
+  release_due();
+  return true;
+}
+
+/// Workers that have slept long enough, and tasks that have been kept back.
+void WorkersExecutor::release_due() {
   for (std::uint32_t i = 0; i < worker_count(); ++i) {
     if (sleepers_[i].until && *sleepers_[i].until <= watch_.clock) engine_.wake(id_of(worker(i)));
   }
-  return true;
+  const auto due =
+      std::ranges::stable_partition(held_, [&](const Held& held) { return held.until > watch_.clock; });
+  const std::vector<Held> released(due.begin(), due.end());
+  held_.erase(due.begin(), due.end());
+  for (const Held& held : released) {
+    if (held.task->role != TaskRole::Runner) streaks_.scheduled(*held.task, held.lane, current_worker());
+    ProductionExecutor::schedule(*held.task, held.lane, held.origin);
+  }
 }
 
 // ---- the end of a run that was given up ----
@@ -184,6 +208,8 @@ std::string WorkersExecutor::drain() {
   watch_.draining = true;
   engine_.on_idle = nullptr;
   engine_.describe_deadlock = nullptr;
+  for (const Held& held : std::exchange(held_, {}))
+    ProductionExecutor::schedule(*held.task, held.lane, held.origin);
   watch_.run_jobs();
   for (RegionRef root : kernel_->roots())
     kernel_->cancel_region(root, CancelReason::shutdown("the run was given up"), Whose::Outside);

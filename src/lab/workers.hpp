@@ -55,6 +55,8 @@ class WorkersExecutor final : public quiesce::detail::ProductionExecutor, public
   void at_cancel_point(quiesce::detail::TaskRecord& task) noexcept override {
     watch_.at_cancel_point(*kernel_, task);
   }
+  bool refuses(quiesce::detail::Refusal what) noexcept override { return watch_.refuses(what); }
+  std::exception_ptr panics(quiesce::detail::TaskRecord& task) noexcept override { return watch_.panics(task); }
   void happened(const quiesce::detail::KernelEvent& event) noexcept override;
 
  protected:
@@ -62,12 +64,19 @@ class WorkersExecutor final : public quiesce::detail::ProductionExecutor, public
   void wake(quiesce::detail::Worker& worker) noexcept override;
 
  private:
+  struct Held {
+    Time until;
+    quiesce::detail::TaskRecord* task;
+    quiesce::detail::Lane lane;
+    quiesce::detail::Origin origin;
+  };
   struct Sleeper {
     bool asleep = false, watches = false;
     std::optional<Time> until;
   };
   void work(quiesce::detail::Worker& worker);
   bool pass_time();
+  void release_due();
   bool look_up();
   std::uint64_t dispatched() const;
   std::optional<Time> next_deadline() const;
@@ -77,6 +86,7 @@ class WorkersExecutor final : public quiesce::detail::ProductionExecutor, public
   quiesce::detail::Kernel* kernel_;
   StreakOracle streaks_;
   std::vector<Sleeper> sleepers_;
+  std::vector<Held> held_;       // kept back by chaos
   std::uint64_t looked_at_ = 0;  // dispatches at the last look
   std::uint32_t looks_ = 0;      // since then
 };

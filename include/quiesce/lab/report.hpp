@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "quiesce/detail/lab/engine.hpp"
+#include "quiesce/lab/chaos.hpp"
 #include "quiesce/lab/trace.hpp"
 
 namespace quiesce::lab {
@@ -45,6 +46,7 @@ struct Options {
   bool stop_at_first_failure = true;
   std::uint32_t workers = 1;                      // simulated; of coroutine bodies
   Scheduling scheduling = Scheduling::any_order;  // of their tasks
+  Chaos chaos = {};                               // what goes wrong by the lab's doing
   /// A task that waits while it holds an obligation and is not stepped for so many steps of others is a failure; 0: never.
   std::uint64_t futurelock_steps = 10'000;
   std::function<void(const Report& so_far)> on_progress = {};  // some times a second

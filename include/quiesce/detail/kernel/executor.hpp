@@ -2,6 +2,7 @@
 // What the kernel asks of a runtime. Production, the Stepper and the lab implement it; nothing else differs between them.
 #include <atomic>
 #include <cstdint>
+#include <exception>
 
 #include "quiesce/detail/kernel/blocking_job.hpp"
 #include "quiesce/detail/kernel/event.hpp"
@@ -28,6 +29,9 @@ enum class Use : std::uint8_t {
   Write
 };
 
+/// What an executor may refuse an exact kernel.
+enum class Refusal : std::uint8_t { Spawn, Region, Allocation };
+
 class Executor {
  public:
   virtual ~Executor() = default;
@@ -51,6 +55,10 @@ class Executor {
   virtual void use(LogicalId, Use) noexcept {}
   /// The running task is at a cancel point: it is about to look for a request, or to wait. Only of an exact kernel.
   virtual void at_cancel_point(TaskRecord&) noexcept {}
+  /// Does the lab's chaos strike here? Only of an exact kernel.
+  virtual bool refuses(Refusal) noexcept { return false; }
+  /// A panic for the task's innermost coroutine, which is about to go on; null: none. Only of an exact kernel.
+  virtual std::exception_ptr panics(TaskRecord&) noexcept { return nullptr; }
   /// Only of an exact kernel; perhaps under locks.
   virtual void happened(const KernelEvent&) noexcept {}
   /// The worker that runs on this thread, or `no_worker`.

@@ -120,6 +120,7 @@ class Kernel {
   void tell(const KernelEvent& event) const noexcept {
     if (config_.exact) executor_->happened(event);
   }
+  bool refuses(Refusal what) const noexcept { return config_.exact && executor_->refuses(what); }
   bool plants(Defect defect) const noexcept { return config_.exact && config_.defect == defect; }
   /// A cancel point of the task: for the lab; for the metrics, time since the one before. Nothing without either.
   void note_checkpoint(TaskRecord& task) noexcept {

@@ -24,6 +24,7 @@
 
 #include "quiesce/detail/lab/clock.hpp"
 #include "quiesce/detail/lab/strategy.hpp"
+#include "quiesce/lab/chaos.hpp"
 #include "quiesce/lab/trace.hpp"
 #include "quiesce/logical.hpp"
 
@@ -211,6 +212,8 @@ class Engine {
   void unwind(LogicalId agent, std::string message) noexcept;
   bool is_aborting() const noexcept;
   std::uint64_t step_number() const noexcept;
+  /// What may go wrong in the run; set by who begins it, and outlives it.
+  const Chaos* chaos = nullptr;
   /// For the trace; set by whoever keeps time.
   std::int64_t time_ns = 0;
 
