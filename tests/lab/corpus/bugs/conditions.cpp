@@ -137,6 +137,7 @@ Bug wait_without_loop() {
           .message = {"an item was taken from an empty queue"},
           .buggy = two_consumers<false>,
           .fixed = two_consumers<true>,
+          .within = {.pct = 5'000},
           .depth = 3};
 }
 

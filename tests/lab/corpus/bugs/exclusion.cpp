@@ -105,6 +105,7 @@ Bug peterson() {
           .message = {"two are in the critical section"},
           .buggy = compete<Peterson<false>>,
           .fixed = compete<Peterson<true>>,
+          .within = {.pct = 5'000},
           .depth = 3};
 }
 
@@ -114,6 +115,7 @@ Bug bakery() {
           .message = {"two are in the critical section"},
           .buggy = compete<Bakery<false>>,
           .fixed = compete<Bakery<true>>,
+          .within = {.pct = 5'000},
           .depth = 3};
 }
 
@@ -122,7 +124,9 @@ Bug flag_lock() {
           .wrong = "a lock is found free, and then taken",
           .message = {"two are in the critical section"},
           .buggy = compete<FlagLock<false>>,
-          .fixed = compete<FlagLock<true>>};
+          .fixed = compete<FlagLock<true>>,
+          .within = {.pct = 5'000},
+          .depth = 3};
 }
 
 }  // namespace quiesce::lab::corpus

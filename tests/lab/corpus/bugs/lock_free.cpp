@@ -152,7 +152,8 @@ Bug aba() {
           .wrong = "the head is the node that it was, but what is below it is not",
           .message = {"a node has two owners"},
           .buggy = pop_and_reuse<false>,
-          .fixed = pop_and_reuse<true>};
+          .fixed = pop_and_reuse<true>,
+          .within = {.random = 5'000}};
 }
 
 Bug lost_push() {

@@ -209,7 +209,9 @@ Bug semaphore() {
           .wrong = "that a permit is there and its taking are two operations",
           .message = {"two are inside with one permit"},
           .buggy = one_permit<false>,
-          .fixed = one_permit<true>};
+          .fixed = one_permit<true>,
+          .within = {.pct = 5'000},
+          .depth = 3};
 }
 
 Bug once_flag() {

@@ -103,9 +103,8 @@ q::Task<> fail_beside_an_update(q::Cx cx, q::Scope<>& scope) {
     };
     auto refuse = [](q::Cx) -> q::Task<> { co_await q::fail(q::ErrorCode::User, "refused"); };
     auto moving = start_task(inner, both, move_house);
-    auto refusing = start_task(inner, both, refuse);
+    co_await both.launch(inner, refuse);  // nobody joins it: its failure is the region's at once
     co_await moving.join(inner);
-    co_await refusing.join(inner);
   };
   (void)co_await scope.region(cx, q::FailFast{}, work).outcome();
   lab::check(name.load() == address.load(), "a sibling's failure cut an update in two");
