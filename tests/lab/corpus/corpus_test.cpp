@@ -101,9 +101,7 @@ TEST_P(LabCorpus, InWhatWasMendedNothingIsFound) {
   EXPECT_EQ(classes.runs, classes.classes) << "a class was run twice";
   const Report all = explore_fixed(lab::exhaustive(), 3'000);
   EXPECT_LAB_OK(all);
-  if (all.exhausted) {
-    EXPECT_EQ(all.classes, classes.classes) << "DPOR and brute force differ";
-  }
+  if (all.exhausted) { EXPECT_EQ(all.classes, classes.classes) << "DPOR and brute force differ"; }
   const Report random = explore_fixed(lab::random(), 200);
   EXPECT_LAB_OK(random);
   EXPECT_LE(random.classes, classes.classes) << "DPOR has missed a class";
