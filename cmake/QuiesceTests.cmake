@@ -50,10 +50,21 @@ function(quiesce_test_binary folder timeout_s)
   set_tests_properties(${folder} PROPERTIES LABELS ${folder} TIMEOUT ${timeout_s})
 endfunction()
 
+# The corpus of bugs: its tests are among those of the lab, and corpus_table prints what docs/lab.md shows of it.
+file(GLOB corpus CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/lab/corpus/corpus.cpp" "${PROJECT_SOURCE_DIR}/tests/lab/corpus/bugs/*.cpp")
+add_library(lab_corpus OBJECT ${corpus})
+add_executable(corpus_table EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/tests/lab/corpus/table.cpp")
+foreach(target lab_corpus corpus_table)
+  target_link_libraries(${target} PRIVATE quiesce quiesce_lab)
+  quiesce_warnings(${target})
+endforeach()
+target_link_libraries(corpus_table PRIVATE lab_corpus fmt::fmt)
+
 quiesce_test_binary(unit 900)
 quiesce_test_binary(semantics 900)
 quiesce_test_binary(coroutine_forms 900)
 quiesce_test_binary(lab 1800)
+target_link_libraries(lab_tests PRIVATE lab_corpus)
 quiesce_test_binary(stress 1800)
 
 if(EXISTS "${PROJECT_SOURCE_DIR}/tests/compile_fail/run.sh")

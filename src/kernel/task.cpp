@@ -240,6 +240,14 @@ bool Kernel::claim(Waiter waiter, bool by_request, Origin origin) noexcept {
   return step.made;
 }
 
+bool Kernel::wake_joiner(Waiter joiner, Origin origin) noexcept {
+  if (plants(Defect::JoinerForgotten)) return false;
+  if (claim(joiner, false, origin)) return true;
+  // Another that it waits for was faster. For the lab that is a read: had this one been first, it would have woken the joiner.
+  if (const TaskRecord* task = TaskSlab::find(joiner.index())) use(*task, Use::Read);
+  return false;
+}
+
 void Kernel::report_checkpoint(TaskRecord& task, bool reached) noexcept {
   const Time now = executor_->now();
   const std::int64_t last = extra(task).last_checkpoint.exchange(now.nanos(), std::memory_order_relaxed);
@@ -303,8 +311,8 @@ void Kernel::complete(TaskRecord& task, OutcomeKind kind) noexcept {
   QUIESCE_ASSERT(done.made, "a task completes once, and waits for nothing then");
   if (task.extra.load(std::memory_order_relaxed) != nullptr) leave_obligations(task);  // L2
   bool seen = false;
-  if (done.before.has(TaskWord::joiner_bit) && !plants(Defect::JoinerForgotten))
-    seen = claim(Waiter{task.joiner.load(std::memory_order_acquire)});
+  if (done.before.has(TaskWord::joiner_bit))
+    seen = wake_joiner(Waiter{task.joiner.load(std::memory_order_acquire)}, Origin::Wake);
   if (role == TaskRole::Child && kind == OutcomeKind::Panicked) {
     report_failure(region, policy_of(task), task, std::move(panic));
   } else if (role == TaskRole::Child) {
@@ -342,7 +350,7 @@ void Kernel::complete_ok(TaskRecord& task, RegionRecord& region) noexcept {
   }
   if (done.before.has(TaskWord::dropped_bit)) drop_reference(task);
   if (!spared) release_live(region);
-  if (joiner && !plants(Defect::JoinerForgotten)) claim(joiner, false, Origin::Handoff);
+  if (joiner) wake_joiner(joiner, Origin::Handoff);
 }
 
 // R7. An Err (or a Cancelled that nobody asked for) waits for its handle; a panic has gone to the policy at once.

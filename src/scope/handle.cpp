@@ -86,8 +86,13 @@ bool JoinWait::take() noexcept {
 }
 
 void release_handle(TaskRecord& task) noexcept { Kernel::drop_handle(task); }
+// What the calling task does next may depend on the answer: in the lab its step has read the other's end.
+bool has_ended(const TaskRecord& task) noexcept {
+  if (const TaskRecord* self = current_task()) self->kernel().use(task, Use::Read);
+  return task.word.load().done();
+}
 void request_task(TaskRecord& task, const CancelReason& reason) noexcept {
-  if (!task.word.load().done()) task.kernel().cancel_task(task, reason);
+  if (!has_ended(task)) task.kernel().cancel_task(task, reason);
 }
 
 Error taken_before(TaskRecord& task) {

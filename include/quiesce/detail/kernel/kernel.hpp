@@ -245,6 +245,8 @@ class Kernel {
   SpawnError refuse_entry(TaskRecord& task, RegionRef ref, Entry entry);
   /// May shards of the region hold spare counts now?
   bool leaves_spares(const RegionRecord& region) const noexcept;
+  /// Of a task that ends: false when its joiner has been woken before.
+  bool wake_joiner(Waiter joiner, Origin origin) noexcept;
   void complete_ok(TaskRecord& task, RegionRecord& region) noexcept;
   static void link_member(TaskRecord& task) noexcept;
   static void unlink_member(TaskRecord& task) noexcept;
