@@ -141,7 +141,7 @@ Bug join_cycle() {
   return {.name = "join cycle",
           .wrong = "two tasks wait for each other's end",
           .kind = FailureKind::deadlock,
-          .message = {"waits for join of"},
+          .message = {"in a cycle task"},
           .buggy = after_you<false>,
           .fixed = after_you<true>};
 }
@@ -150,7 +150,7 @@ Bug join_of_ancestor() {
   return {.name = "join of an ancestor",
           .wrong = "a child waits for the task whose region waits for the child",
           .kind = FailureKind::deadlock,
-          .message = {"waits for join of"},
+          .message = {"in a cycle task"},
           .buggy = wait_for_parent<false>,
           .fixed = wait_for_parent<true>};
 }
@@ -184,7 +184,7 @@ Bug forgotten_permit() {
   return {.name = "forgotten permit",
           .wrong = "on the path of a stop an obligation is neither committed nor aborted",
           .kind = FailureKind::oracle,
-          .message = {"1 obligations were left when their region closed"},
+          .message = {"an obligation of kind SendPermit"},
           .buggy = keep_permit<false>,
           .fixed = keep_permit<true>};
 }
