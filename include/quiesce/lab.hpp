@@ -21,6 +21,7 @@
 #include "quiesce/lab/atomic.hpp"
 #include "quiesce/lab/check.hpp"
 #include "quiesce/lab/explore_threads.hpp"
+#include "quiesce/lab/invariants.hpp"
 #include "quiesce/lab/mutex.hpp"
 #include "quiesce/lab/report.hpp"
 #include "quiesce/lab/shared.hpp"

@@ -130,6 +130,7 @@ void Engine::State::reset(Strategy& chooser) {
   enabled_ids.clear();
   enabled.clear();
   conditional.clear();
+  invariants.clear();
   objects.clear();
   object_names.clear();
   holders.clear();
@@ -247,7 +248,16 @@ void Engine::State::make_step(Agent& agent, std::int64_t now_ns) {
   running = nullptr;
   if (agent.phase == Phase::Conditional) conditional.push_back(&agent);
   if (agent.phase == Phase::Asleep || agent.has_ended()) disable(agent);
+  if (!invariants.empty()) look_at_invariants();
   conclude_step(now_ns);
+}
+
+void Engine::State::look_at_invariants() {
+  for (const Invariant& invariant : invariants) {
+    if (is_over()) return;
+    if (!invariant.holds())
+      set_failure(FailureKind::assertion, "no longer true: " + invariant.name, invariant.where);
+  }
 }
 
 void Engine::State::conclude_step(std::int64_t now_ns) {
@@ -546,6 +556,25 @@ std::uint32_t Engine::draw(std::uint32_t n) {
   s.end.trace_hash = mix(s.end.trace_hash, drawn);
   return drawn;
 }
+
+// ---- what is said of runs ----
+
+std::uint64_t Engine::add_invariant(std::string name, std::function<bool()> holds, std::source_location where) {
+  state_->invariants.push_back({++state_->invariants_made, std::move(name), std::move(holds), where});
+  return state_->invariants_made;
+}
+
+void Engine::remove_invariant(std::uint64_t id) noexcept {
+  std::erase_if(state_->invariants, [id](const State::Invariant& invariant) { return invariant.id == id; });
+}
+
+void Engine::note_goal(std::string_view name, bool reached) {
+  auto goal = state_->goals.find(name);
+  if (goal == state_->goals.end()) goal = state_->goals.emplace(std::string(name), false).first;
+  goal->second = goal->second || reached;
+}
+
+const std::map<std::string, bool, std::less<>>& Engine::goals() const noexcept { return state_->goals; }
 
 // ---- ends ----
 

@@ -83,6 +83,16 @@ struct Engine::State {
   ById<std::string> object_names;
   ById<Holder> holders;  // of what was touched with Acquire and not with Release since
 
+  struct Invariant {
+    std::uint64_t id;
+    std::string name;
+    std::function<bool()> holds;
+    std::source_location where;
+  };
+  std::vector<Invariant> invariants;
+  std::uint64_t invariants_made = 0;
+  std::map<std::string, bool, std::less<>> goals;
+
   Step step;
   Doing step_doing;
   std::string step_caller;
@@ -115,6 +125,7 @@ struct Engine::State {
   Agent* choose();
   void make_step(Agent& agent, std::int64_t now_ns);
   void conclude_step(std::int64_t now_ns);
+  void look_at_invariants();
   void add_touch(Touch touch);
   bool lend_fiber(Agent& agent);
   void resume(Agent& agent);

@@ -108,10 +108,25 @@ class Driver {
     }
     count();
     report_.exhausted = report_.exhausted || is_exhausted;
+    look_at_goals();
     return std::move(report_);
   }
 
  private:
+  // What was to happen in some run has no run to show.
+  void look_at_goals() {
+    for (const auto& [name, reached] : engine_.goals()) {
+      if (reached || report_.failed()) continue;
+      ++report_.failures;
+      report_.first_failure = FoundFailure{FailureKind::assertion,
+                                           fmt::format("in none of {} runs: {}", report_.runs, name),
+                                           report_.runs,
+                                           0,
+                                           {},
+                                           {}};
+    }
+  }
+
   void take(const RunEnd& end) {
     const std::uint64_t run = report_.runs++;
     report_.steps += end.steps;

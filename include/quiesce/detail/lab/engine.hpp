@@ -14,6 +14,7 @@
 // built on it (lab/thread.hpp, lab/executor.hpp).
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <source_location>
@@ -212,6 +213,12 @@ class Engine {
   void unwind(LogicalId agent, std::string message) noexcept;
   bool is_aborting() const noexcept;
   std::uint64_t step_number() const noexcept;
+  /// Asked after every step until it is removed, or the run is over; false: the run has failed.
+  std::uint64_t add_invariant(std::string name, std::function<bool()> holds, std::source_location where);
+  void remove_invariant(std::uint64_t id) noexcept;
+  /// Of all runs of this engine: what was to happen at some time, and whether it has.
+  void note_goal(std::string_view name, bool reached);
+  const std::map<std::string, bool, std::less<>>& goals() const noexcept;
   /// What may go wrong in the run; set by who begins it, and outlives it.
   const Chaos* chaos = nullptr;
   /// For the trace; set by whoever keeps time.
