@@ -3,7 +3,7 @@ find_package(CLI11 REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 
 set(folder "${PROJECT_SOURCE_DIR}/tools/quiesce")
-set(page_names page.html page.css model.js chart.js panels.js page.js)
+set(page_names page.html page.css model.js chart.js overview.js panels.js page.js)
 list(TRANSFORM page_names PREPEND "${folder}/view/" OUTPUT_VARIABLE page_files)
 set(page_source "${PROJECT_BINARY_DIR}/generated/page_files.cpp")
 add_custom_command(

@@ -13,14 +13,15 @@ namespace quiesce::lab::detail {
 namespace {
 
 /// Where an event stands in its step.
-enum class Place : std::uint8_t { Before, Step, After };
+enum class Place : std::uint8_t { Time, Before, Step, After };
 
 Place place_of(const TraceEvent& event) {
   using enum TraceEvent::Kind;
+  if (event.kind == time) return Place::Time;
   if (event.kind == step) return Place::Step;
   const bool nobody_did = event.who == LogicalId{} && (event.kind == spawn || event.kind == wake ||
                                                        event.kind == claim || event.kind == cancel);
-  return event.kind == time || nobody_did ? Place::Before : Place::After;
+  return nobody_did ? Place::Before : Place::After;
 }
 
 class Maker {

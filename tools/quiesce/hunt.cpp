@@ -177,13 +177,12 @@ class Hunt {
       const lab::HuntOrder order = next_order();
       const std::string number = std::to_string(rounds_);
       const auto output = scratch_ / ("output." + number), status = scratch_ / ("status." + number);
-      auto child = Child::start(
-          {.program = options_.program,
-           .environment = {{lab::hunt_variable, to_string(order)},
-                           {lab::status_variable, status.string()},
-                           {lab::crash_packs_variable, std::filesystem::absolute(options_.packs).string()},
-                           {lab::replay_variable, std::nullopt}},
-           .output = output});
+      auto child = Child::start({.program = options_.program,
+                                 .environment = {{lab::hunt_variable, to_string(order)},
+                                                 {lab::status_variable, status.string()},
+                                                 {lab::crash_packs_variable, packs_found_.string()},
+                                                 {lab::replay_variable, std::nullopt}},
+                                 .output = output});
       if (!child) return refuse(child.error());
       rounds_running_.push_back(
           std::make_unique<Round>(order, output, std::move(*child), StatusReader(status)));
@@ -297,6 +296,9 @@ class Hunt {
       if (!options_.keep_going) break;
     }
     for (const FailureTold* failure : distinct) show(*failure);
+    std::error_code ignored;
+    std::filesystem::remove_all(packs_found_, ignored);
+    std::filesystem::remove(options_.packs, ignored);  // if nothing is in it
     if (!distinct.empty()) return ExitStatus::failure;
     if (interrupted != 0) return ExitStatus::interrupted;
     fmt::print("no failure was found\n");
@@ -304,18 +306,37 @@ class Hunt {
   }
 
   void show(const FailureTold& failure) {
-    fmt::print("\n{}", failure.text);
+    const std::filesystem::path pack = keep_pack(failure);
+    std::string text = failure.text;
+    if (const auto at = text.find(failure.crash_pack); !pack.empty() && at != text.npos)
+      text.replace(at, failure.crash_pack.size(), pack.string());
+    fmt::print("\n{}", text);
     if (!failure.token.empty())
       fmt::print("  quiesce replay {} -- {}\n", failure.token, command_line(options_.program));
-    if (failure.crash_pack.empty()) return;
     std::fflush(stdout);
-    view({.file = failure.crash_pack, .output = {}, .perfetto = false});
+    if (!pack.empty()) view({.file = pack, .output = {}, .perfetto = false});
+  }
+
+  // Where the pack is now; empty: none was written.
+  std::filesystem::path keep_pack(const FailureTold& failure) {
+    if (failure.crash_pack.empty()) return {};
+    std::filesystem::path pack = options_.packs / std::filesystem::path(failure.crash_pack).filename();
+    std::error_code error;
+    std::filesystem::remove_all(pack, error);
+    std::filesystem::rename(failure.crash_pack, pack, error);
+    if (error)
+      fmt::print(stderr, "quiesce hunt: {} cannot be moved to {}: {}\n", failure.crash_pack, pack.string(),
+                 error.message());
+    return error ? std::filesystem::path(failure.crash_pack) : pack;
   }
 
   const HuntOptions& options_;
   const bool is_tty_;
   std::vector<Turn> turns_;
   const Scratch scratch_;
+  // Beside where they go, so that a pack can be moved there: several processes may find the same failure, and one pack is enough.
+  const std::filesystem::path packs_found_ =
+      std::filesystem::absolute(options_.packs).lexically_normal() / fmt::format(".hunt.{}", ::getpid());
   Tally tally_;
   std::vector<std::unique_ptr<Round>> rounds_running_;
   std::uint64_t rounds_ = 0, runs_ended_ = 0;

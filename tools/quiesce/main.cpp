@@ -2,9 +2,16 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <functional>
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <map>
+#include <memory>
 #include <random>
+#include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "commands.hpp"
 
@@ -17,25 +24,61 @@ constexpr const char* exit_help =
     "3 the program does not run, crashes or has no exploration, or the token is of none of its bodies; 130 "
     "interrupted.";
 
-/// "90", "90s", "1.5m", "2h" as seconds.
+/// "90", "90s", "1.5m", "2h" becomes seconds, as CLI11's validators do it: else a sentence.
 std::string read_duration(std::string& text) {
-  const CLI::AsNumberWithUnit unit(
-      std::map<std::string, double>{{"ms", 1e-3}, {"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}},
-      CLI::AsNumberWithUnit::DEFAULT, "TIME");
-  const std::string wrong = unit(text);
-  if (!wrong.empty()) return fmt::format("{} is no time, as in 90, 90s, 1.5m or 2h", text);
-  return std::stod(text) > 0 ? "" : "the time must be more than nothing";
+  const std::map<std::string_view, double> units = {{"", 1}, {"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}};
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const auto unit = units.find(std::string_view(end, text.data() + text.size()));
+  if (error != std::errc() || unit == units.end() || !std::isfinite(number))
+    return fmt::format("{} is no time, as in 90, 90s, 1.5m or 2h", text);
+  if (number <= 0) return "the time must be more than nothing";
+  text = fmt::format("{}", number * unit->second);
+  return {};
 }
 
-void add_program(CLI::App& command, std::vector<std::string>& program) {
-  command.add_option("program", program, "The program that explores, and its arguments, after --")->required();
-  command.positionals_at_end();
+/// What stands behind the first "--" is the user's program and its arguments, whatever they look like.
+std::vector<std::string> take_program(std::vector<std::string>& words) {
+  const auto mark = std::ranges::find(words, "--");
+  if (mark == words.end()) return {};
+  std::vector<std::string> program(mark + 1, words.end());
+  words.erase(mark, words.end());
+  return program;
+}
+
+/// The line that shows how a command is called, with the program behind its mark.
+class Formatter : public CLI::Formatter {
+ public:
+  std::string make_usage(const CLI::App* app, std::string) const override {
+    const std::string name = app->get_name();
+    if (name == "replay") return "\nUsage: quiesce replay TOKEN -- PROGRAM [ARGUMENTS]\n";
+    if (name == "hunt") return "\nUsage: quiesce hunt [OPTIONS] -- PROGRAM [ARGUMENTS]\n";
+    if (name == "view") return "\nUsage: quiesce view [OPTIONS] FILE\n";
+    return "\nUsage: quiesce COMMAND …; quiesce COMMAND --help says more\n";
+  }
+};
+
+bool has_command(const CLI::App& app, const std::string& name) {
+  return std::ranges::any_of(app.get_subcommands({}),
+                             [&](const CLI::App* command) { return command->get_name() == name; });
+}
+
+int no_command(const std::string& name) {
+  fmt::print(stderr, "quiesce: there is no command '{}'; it has replay, hunt and view\n", name);
+  return static_cast<int>(ExitStatus::usage);
+}
+
+void need_program(CLI::App& command, const std::vector<std::string>& program) {
+  command.final_callback([&program] {
+    if (program.empty())
+      throw CLI::ValidationError("", "which program? Give it after --, as in: -- ./my_tests");
+  });
 }
 
 void add_replay(CLI::App& app, ReplayOptions& options) {
   CLI::App& command = *app.add_subcommand("replay", "Make the run of a token again");
   command.add_option("token", options.token, "As a report or a crash pack's token.txt has it")->required();
-  add_program(command, options.program);
+  need_program(command, options.program);
   command.footer(std::string("  quiesce replay b1a2b3c4.AQIDBA -- ./my_tests\n\n") + exit_help);
 }
 
@@ -44,12 +87,16 @@ void add_hunt(CLI::App& app, HuntOptions& options) {
       *app.add_subcommand("hunt", "Look for a schedule that breaks the program, in several processes");
   command.add_option("--time", options.seconds, "How long, as 90, 90s, 1.5m or 2h")
       ->capture_default_str()
-      ->transform(CLI::Validator(read_duration, "TIME"));
+      ->transform(CLI::Validator(read_duration, "TIME"))
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   options.jobs = std::max(std::thread::hardware_concurrency(), 1u);
   command.add_option("--jobs", options.jobs, "Processes at the same time; by default one a core")
-      ->check(CLI::Range(1, 1024));
-  command.add_option("--seed", options.seed,
-                     "Where the seeds of the rounds come from; by default another each time");
+      ->check(CLI::Range(1, 1024))
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  command
+      .add_option("--seed", options.seed,
+                  "Where the seeds of the rounds come from; by default another each time")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   options.packs = "crash_packs";
   command.add_option("--packs", options.packs, "The directory for crash packs")->capture_default_str();
   command
@@ -60,7 +107,7 @@ void add_hunt(CLI::App& app, HuntOptions& options) {
   command.add_flag("!--no-cancels", options.cancels,
                    "Inject no cancel requests, but where a test does so itself");
   command.add_flag("--keep-going", options.keep_going, "Do not stop at the first failure");
-  add_program(command, options.program);
+  need_program(command, options.program);
   command.footer(std::string("  quiesce hunt --time 2m -- ./my_tests --gtest_filter='Bank.*'\n\n") + exit_help);
 }
 
@@ -79,6 +126,7 @@ int main(int argc, char** argv) {
   CLI::App app("Hunts for the schedule that breaks a concurrent program, makes that run again, and shows it.",
                "quiesce");
   app.set_version_flag("--version", "quiesce " QUIESCE_VERSION);
+  app.formatter(std::make_shared<Formatter>());
   app.require_subcommand(1);
   app.footer(exit_help);
   ReplayOptions replay_options;
@@ -89,7 +137,12 @@ int main(int argc, char** argv) {
   add_hunt(app, hunt_options);
   add_view(app, view_options);
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> words(argv + 1, argv + argc);
+    replay_options.program = hunt_options.program = take_program(words);
+    if (!words.empty() && !words[0].starts_with('-') && !has_command(app, words[0]))
+      return no_command(words[0]);
+    std::ranges::reverse(words);  // as CLI11 takes them
+    app.parse(words);
     ExitStatus status = ExitStatus::usage;
     if (app.got_subcommand("replay")) status = replay(replay_options);
     if (app.got_subcommand("hunt")) status = hunt(hunt_options);

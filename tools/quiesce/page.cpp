@@ -143,7 +143,7 @@ std::string as_html(std::string_view text) {
 /// In the order in which they name each other.
 std::string script() {
   std::string text;
-  for (const std::string_view part : {model_js, chart_js, panels_js, page_js}) text += part;
+  for (const std::string_view part : {model_js, chart_js, overview_js, panels_js, page_js}) text += part;
   return text;
 }
 

@@ -4,6 +4,6 @@
 
 namespace quiesce_command {
 
-extern const std::string_view page_html, page_css, model_js, chart_js, panels_js, page_js;
+extern const std::string_view page_html, page_css, model_js, chart_js, overview_js, panels_js, page_js;
 
 }  // namespace quiesce_command

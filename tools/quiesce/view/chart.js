@@ -1,7 +1,7 @@
 // The lanes on their canvas. Only what is in view is drawn: of each visible lane the steps between the edges, found by binary search, and
 // of steps that share a pixel one. So a frame costs as many items as there are pixels at most, whatever the run's length.
 
-const lane_height = 22, region_height = 20, ruler_height = 22, gutter_width = 176;
+const lane_height_least = 22, lane_height_most = 34, region_height = 20, ruler_height = 22, gutter_width = 176;
 const edges_most = 1500;      // drawn at a time
 const label_width_least = 34; // of a step that has its words in it
 const font = '12px system-ui, "DejaVu Sans", sans-serif';
@@ -28,8 +28,16 @@ class Chart {
 
   set_lanes(lanes) {
     this.lanes = lanes;
+    this.measure();
+  }
+
+  // A few lanes take more room, up to a bound.
+  measure() {
+    const {lanes} = this, regions = lanes.filter((lane) => lane.is_region).length;
+    const room = (this.height - ruler_height - 8 - regions * region_height) / Math.max(lanes.length - regions, 1);
+    this.lane_height = Math.floor(Math.min(Math.max(room, lane_height_least), lane_height_most));
     this.offsets = new Float64Array(lanes.length + 1);
-    lanes.forEach((lane, i) => { this.offsets[i + 1] = this.offsets[i] + (lane.is_region ? region_height : lane_height); });
+    lanes.forEach((lane, i) => { this.offsets[i + 1] = this.offsets[i] + (lane.is_region ? region_height : this.lane_height); });
     this.scroll_to(this.top);
   }
 
@@ -40,7 +48,7 @@ class Chart {
     this.canvas.width = Math.round(this.width * ratio);
     this.canvas.height = Math.round(this.height * ratio);
     this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    if (this.lanes) this.scroll_to(this.top);
+    if (this.lanes) this.measure();
   }
 
   // ---- places ----
@@ -95,7 +103,7 @@ class Chart {
     if (lane < 0) return;
     const y = this.y_of(lane);
     if (y < ruler_height) this.scroll_to(this.top + y - ruler_height);
-    if (y + lane_height > this.height) this.scroll_to(this.top + y + lane_height - this.height);
+    if (y + this.lane_height > this.height) this.scroll_to(this.top + y + this.lane_height - this.height);
   }
   lane_of(event) {
     const {model} = this;
@@ -149,7 +157,7 @@ class Chart {
     const {context: c} = this;
     this.lanes.forEach((lane, index) => {
       if (!lane.is_region) return;
-      const y = this.y_of(index) + 1.5, bottom = this.y_of(lane.last) + (this.lanes[lane.last].is_region ? region_height : lane_height) - 1.5 - lane.actor.depth;
+      const y = this.y_of(index) + 1.5, bottom = this.y_of(lane.last) + (this.lanes[lane.last].is_region ? region_height : this.lane_height) - 1.5 - lane.actor.depth;
       if (bottom < ruler_height || y > this.height) return;
       const x = Math.max(this.x_of_rank(lane.actor.open) - 4, gutter_width - 20);
       const end = Math.min(this.x_of_rank(lane.actor.close) + 2, this.width + 20);
@@ -178,14 +186,14 @@ class Chart {
     const end = Math.min(this.x_of_rank(model.rank[actor.last]) + Math.max(this.width_of_rank(model.rank[actor.last]), 1), this.width);
     if (end <= x) return;
     c.fillStyle = this.colors.line;
-    c.fillRect(x, this.y_of(index) + lane_height / 2 - 1, end - x, 2);
+    c.fillRect(x, this.y_of(index) + this.lane_height / 2 - 1, end - x, 2);
     ++this.stats.items;
   }
 
   draw_lane(index) {
     const {actor, is_region} = this.lanes[index];
     if (!is_region) this.draw_steps(actor, this.y_of(index));
-    this.draw_marks(actor, this.y_of(index), is_region ? region_height : lane_height);
+    this.draw_marks(actor, this.y_of(index), is_region ? region_height : this.lane_height);
   }
 
   draw_steps(actor, y) {
@@ -196,7 +204,7 @@ class Chart {
     const flush = () => {
       if (Number.isNaN(run_begin)) return;
       c.fillStyle = color;
-      c.fillRect(run_begin, y + 4, run_end - run_begin, lane_height - 8);
+      c.fillRect(run_begin, y + 4, run_end - run_begin, this.lane_height - 8);
       ++this.stats.items;
       run_begin = NaN;
     };
@@ -220,13 +228,13 @@ class Chart {
     const {context: c, model} = this;
     c.fillStyle = color;
     c.beginPath();
-    c.roundRect(x, y + 4, width, lane_height - 8, Math.min(3, width / 3));
+    c.roundRect(x, y + 4, width, this.lane_height - 8, Math.min(3, width / 3));
     c.fill();
     ++this.stats.items;
     if (width < label_width_least) return;
     c.font = small_font;
     c.fillStyle = this.colors["on-step"];
-    c.fillText(this.cut(model.texts[model.text[event]] || "step", width - 8), x + 4, y + lane_height / 2 + 4);
+    c.fillText(this.cut(model.texts[model.text[event]] || "step", width - 8), x + 4, y + this.lane_height / 2 + 4);
   }
 
   draw_marks(actor, y, height) {
@@ -236,14 +244,16 @@ class Chart {
     for (; k < marks.length; ++k) {
       const event = marks[k], rank = model.rank[event];
       if (rank > this.ranks_seen[1]) break;
-      const x = this.x_of_rank(rank) + Math.min(this.width_of_rank(rank) / 2, 40);
+      const kind = model.kinds[model.kind[event]];
+      const inside = kind === "end" || kind === "close" ? this.width_of_rank(rank) : Math.min(this.width_of_rank(rank) / 2, 40);
+      const x = this.x_of_rank(rank) + inside;
       if (x - last_x < 1) {  // on to the first of the next pixel
         const next = this.rank_at(this.position_at(last_x + 1.001));
         if (next > rank) k = lower_bound(marks.length, next, (i) => model.rank[marks[i]]) - 1;
         continue;
       }
       last_x = x;
-      this.draw_mark(model.kinds[model.kind[event]], x, y + height / 2, this.width_of_rank(rank) > 3);
+      this.draw_mark(kind, x, y + height / 2, this.width_of_rank(rank) > 3);
     }
   }
 
@@ -301,10 +311,11 @@ class Chart {
     const to_lane = model.actors[model.other[event]].lane;
     if (from_lane === -1 || to_lane < 0) return;
     const rank = model.rank[event];
-    const x = this.x_of_rank(rank) + Math.min(this.width_of_rank(rank), 24), end = this.x_of_rank(to_rank) + (to_rank === rank ? 6 : 0);
-    const y = from_lane === -2 ? ruler_height : this.y_of(from_lane) + lane_height / 2, end_y = this.y_of(to_lane) + lane_height / 2;
+    const end = this.x_of_rank(to_rank) + (to_rank === rank && from_lane >= 0 ? 6 : 0);
+    const x = from_lane === -2 ? end - 7 : this.x_of_rank(rank) + Math.min(this.width_of_rank(rank), 24);  // time comes from above
+    const y = from_lane === -2 ? ruler_height : this.y_of(from_lane) + this.lane_height / 2, end_y = this.y_of(to_lane) + this.lane_height / 2;
     if (Math.max(y, end_y) < ruler_height || Math.min(y, end_y) > this.height) return;
-    const bend = Math.min(Math.max(Math.abs(end - x) / 2, 8), 60);
+    const bend = from_lane === -2 ? 0 : Math.min(Math.max(Math.abs(end - x) / 2, 8), 60);
     c.strokeStyle = c.fillStyle = this.colors[kind];
     c.globalAlpha = strength;
     c.lineWidth = strength === 1 ? 2.5 : 1.2;
@@ -364,7 +375,7 @@ class Chart {
       if (lane < 0 || (x - last_x < 1 && lane === last_lane)) continue;
       last_x = x;
       last_lane = lane;
-      c.fillRect(x, this.y_of(lane) + lane_height - 4, Math.max(this.width_of_rank(rank), 2), 3);
+      c.fillRect(x, this.y_of(lane) + this.lane_height - 4, Math.max(this.width_of_rank(rank), 2), 3);
       ++this.stats.items;
     }
   }
@@ -378,7 +389,7 @@ class Chart {
     c.strokeStyle = color;
     c.lineWidth = thickness;
     c.beginPath();
-    c.roundRect(x - 1.5, this.y_of(lane) + 2.5, width + 3, (this.lanes[lane].is_region ? region_height : lane_height) - 5, 4);
+    c.roundRect(x - 1.5, this.y_of(lane) + 2.5, width + 3, (this.lanes[lane].is_region ? region_height : this.lane_height) - 5, 4);
     c.stroke();
     ++this.stats.items;
   }
@@ -394,18 +405,18 @@ class Chart {
       const {actor, is_region, region} = this.lanes[index], y = this.y_of(index);
       const depth = is_region ? actor.depth : region ? region.depth + 1 : 0;
       const x = 10 + Math.min(depth, 8) * 10;
-      if (index === chosen) { c.fillStyle = this.colors.select; c.fillRect(0, y + 3, 3, lane_height - 6); }
+      if (index === chosen) { c.fillStyle = this.colors.select; c.fillRect(0, y + 3, 3, this.lane_height - 6); }
       if (is_region) {
         c.font = small_font;
         c.fillStyle = this.region_color(actor, 1);
         c.fillText(this.cut(`▾ ${actor.name}`, gutter_width - x - 12), x - 2, y + 14);
       } else {
         c.fillStyle = this.colors[actor.kind];
-        c.fillRect(x, y + 7, 4, 8);
+        c.fillRect(x, y + this.lane_height / 2 - 4, 4, 8);
         c.font = font;
         c.fillStyle = actor.kind === "helper" ? this.colors.faint : this.colors.text;
         const kind = actor.kind === "thread" || actor.kind === "task" ? "" : ` ${actor.kind}`;
-        c.fillText(this.cut(actor.name + kind, gutter_width - x - 22), x + 9, y + 15);
+        c.fillText(this.cut(actor.name + kind, gutter_width - x - 22), x + 9, y + this.lane_height / 2 + 4);
       }
       ++this.stats.items;
     }
@@ -496,73 +507,5 @@ class Chart {
       }
     }
     return best;
-  }
-}
-
-/// The whole run in a strip: how much happened where, what was found, the failure, and the part in view.
-class Overview {
-  constructor(chart, canvas) {
-    Object.assign(this, {chart, canvas, context: canvas.getContext("2d"), counted: null});
-  }
-  forget() { this.counted = null; }
-  resize() {
-    const ratio = window.devicePixelRatio || 1;
-    this.width = this.canvas.clientWidth;
-    this.height = this.canvas.clientHeight;
-    this.canvas.width = Math.round(this.width * ratio);
-    this.canvas.height = Math.round(this.height * ratio);
-    this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    this.forget();
-  }
-  x_of_rank(rank) {
-    const [begin, end] = this.chart.whole;
-    return (this.chart.axis.at[rank] - begin) / Math.max(end - begin, 1e-9) * this.width;
-  }
-  position_at(x) {
-    const [begin, end] = this.chart.whole;
-    return begin + x / this.width * (end - begin);
-  }
-
-  // How many events of visible lanes lie at each pixel. Counted once for a width, an axis and a choice of lanes.
-  count() {
-    const {chart: {model, lanes}} = this;
-    const counted = new Float64Array(Math.ceil(this.width) + 1);
-    for (const {actor} of lanes) for (const event of actor.steps) ++counted[Math.floor(this.x_of_rank(model.rank[event]))];
-    return counted;
-  }
-
-  draw() {
-    const {context: c, chart} = this, {colors, model} = chart;
-    this.counted ??= this.count();
-    const most = Math.max(this.counted.reduce((a, b) => Math.max(a, b), 0), 1);
-    c.fillStyle = colors.panel;
-    c.fillRect(0, 0, this.width, this.height);
-    c.fillStyle = colors.thread;
-    c.globalAlpha = 0.75;
-    const wide = Math.max(this.width / Math.max(model.ranks, 1) - 1, 1);
-    this.counted.forEach((n, x) => {
-      if (n > 0) c.fillRect(x, this.height - 3 - n / most * (this.height - 10), wide, 3 + n / most * (this.height - 10));
-    });
-    c.globalAlpha = 1;
-    c.fillStyle = colors.find;
-    let last = -Infinity;
-    for (const event of chart.found) {
-      const x = this.x_of_rank(model.rank[event]);
-      if (x - last >= 1) { c.fillRect(x, 0, 2, 6); last = x; }
-    }
-    if (chart.failure_rank >= 0) {
-      c.fillStyle = colors.fail;
-      c.fillRect(Math.min(this.x_of_rank(chart.failure_rank), this.width - 2), 0, 2, this.height);
-    }
-    const [begin, end] = chart.whole, all = Math.max(end - begin, 1e-9);
-    const left = (chart.from - begin) / all * this.width, right = (chart.to - begin) / all * this.width;
-    c.fillStyle = colors.ground;
-    c.globalAlpha = 0.55;
-    c.fillRect(0, 0, left, this.height);
-    c.fillRect(right, 0, this.width - right, this.height);
-    c.globalAlpha = 1;
-    c.strokeStyle = colors.accent;
-    c.lineWidth = 1.5;
-    c.strokeRect(Math.max(left, 0) + 0.75, 0.75, Math.max(Math.min(right, this.width) - Math.max(left, 0) - 1.5, 3), this.height - 1.5);
   }
 }

@@ -187,6 +187,7 @@ function make_edges(model) {
     const events = [], to = [];
     for (let i = 0; i < model.count; ++i) {
       if (model.kind[i] !== number || model.other[i] < 0 || model.other[i] === model.who[i]) continue;
+      if (model.who[i] < 0 && kind === "spawn") continue;  // by the lab, before all
       events.push(i);
       to.push(target_of(model, i));
     }
@@ -232,7 +233,10 @@ function edges_between(model, list, from, until, most) {
 
 // ---- words ----
 
-function who_text(model, i) { return model.who[i] >= 0 ? model.actors[model.who[i]].name : "time"; }
+function who_text(model, i) {
+  if (model.who[i] >= 0) return model.actors[model.who[i]].name;
+  return ["time", "wake", "claim"].includes(model.kinds[model.kind[i]]) ? "time" : "";
+}
 
 /// What happened, in words.
 function what_text(model, i) {

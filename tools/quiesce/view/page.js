@@ -187,7 +187,7 @@ function show_tip({model, chart}, x, y) {
   tip.hidden = event < 0;
   if (event < 0) return;
   const where = model.texts[model.where[event]];
-  tip.textContent = `${model.step[event]}  ${who_text(model, event)}: ${what_text(model, event)}${where ? `\n${where}` : ""}`;
+  tip.textContent = `${model.step[event]}  ${[who_text(model, event), what_text(model, event)].filter(Boolean).join(": ")}${where ? `\n${where}` : ""}`;
   tip.style.left = `${Math.min(x + 14, Math.max(chart.width - tip.offsetWidth - 6, 0))}px`;
   tip.style.top = `${Math.min(y + 16, Math.max(chart.height - tip.offsetHeight - 6, 0))}px`;
 }
@@ -201,8 +201,8 @@ function take_keys({model, chart, select, set_axis, find, redraw}) {
   const deeds = {
     ArrowLeft: () => chart.pan(-chart.plot_width / 8),
     ArrowRight: () => chart.pan(chart.plot_width / 8),
-    ArrowUp: () => chart.scroll_to(chart.top - 3 * lane_height),
-    ArrowDown: () => chart.scroll_to(chart.top + 3 * lane_height),
+    ArrowUp: () => chart.scroll_to(chart.top - 3 * chart.lane_height),
+    ArrowDown: () => chart.scroll_to(chart.top + 3 * chart.lane_height),
     "+": () => chart.zoom(1.6),
     "=": () => chart.zoom(1.6),
     "-": () => chart.zoom(1 / 1.6),

@@ -52,7 +52,7 @@ class Table {
     row.classList.toggle("selected", event === this.selected);
     row.classList.toggle("found", this.found.has(event));
     row.classList.toggle("failed", is_step && Boolean(model.header.kind) && model.step[event] === model.header.step);
-    const cells = [is_step ? String(model.step[event]) : "", is_step || model.kinds[model.kind[event]] === "time" ? time_text(model.ns[event]) : "",
+    const cells = [String(model.step[event]), is_step || model.kinds[model.kind[event]] === "time" ? time_text(model.ns[event]) : "",
                    who_text(model, event), what_text(model, event), model.texts[model.where[event]]];
     row.append(...cells.map((text) => element("span", text, {title: text})));
     return row;
@@ -70,7 +70,7 @@ function show_details(model, panel, event, select) {
   add("source", text(model.where), "place");
   add("step", String(model.step[event]));
   add("time", time_text(model.ns[event]));
-  add("who", who ? `${who.kind} ${who.name}` : "time");
+  add("who", who ? `${who.kind} ${who.name}` : who_text(model, event));
   add(other?.kind === "region" ? "region" : other?.kind === "object" ? "object" : "other", other && `${other.kind === "object" ? "" : other.kind + " "}${other.name}`);
   add("in", ancestors_of(model, who ?? other ?? {region: -1}).map((region) => region.name).join(" in "));
   add("worker", String(model.worker[event]));
@@ -97,7 +97,7 @@ function show_same_step(model, panel, event, select) {
   panel.append(element("h3", "also in this step"));
   const list = element("ul");
   for (const i of others.slice(0, 100)) {
-    const item = element("li", `${who_text(model, i)}: ${what_text(model, i)}`, {className: "link", onclick: () => select(i)});
+    const item = element("li", [who_text(model, i), what_text(model, i)].filter(Boolean).join(": "), {className: "link", onclick: () => select(i)});
     const kind = model.kinds[model.kind[i]];
     if (edge_kinds.includes(kind)) item.style.borderColor = `var(--${kind})`;
     list.append(item);
@@ -126,8 +126,8 @@ function show_neighbours(model, panel, event, select) {
   const add = (words, target) => buttons.append(element("button", words, {onclick: () => select(target), disabled: target < 0}));
   add("‹ step", step_beside(model, event, false));
   add("step ›", step_beside(model, event, true));
-  add("‹ same lane", step_of_same_lane(model, event, false));
-  add("same lane ›", step_of_same_lane(model, event, true));
+  add("‹ lane", step_of_same_lane(model, event, false));
+  add("lane ›", step_of_same_lane(model, event, true));
   panel.append(buttons);
 }
 
