@@ -33,6 +33,10 @@ const char* role_name(TaskRole role) noexcept {
   return "unknown";
 }
 
+void note_suspension(std::string_view what, const TaskRecord& task) {
+  if (Coverage* coverage = Coverage::current()) coverage->suspended(what, role_name(task.role));
+}
+
 Doing waits_for(const TaskRecord& task) {
   const LeafOps* wait = task.wait_ops.load(std::memory_order_relaxed);
   return {wait != nullptr ? wait->what : "goes on", {}, {}};
@@ -80,10 +84,11 @@ void LabExecutor::step_until_end(TaskRecord& task) {
     if (end == StepEnd::Done) break;
     if (end == StepEnd::Suspended) {
       const Doing waits = waits_for(task);
-      if (Coverage* coverage = Coverage::current()) coverage->suspended(waits.verb, role_name(task.role));
+      note_suspension(waits.verb, task);
       engine_.sleep(waits);
     } else {
       agents_.at(id).runnable = true;
+      note_suspension("yield", task);
       engine_.visible({id, Access::Write}, {"yield", id, {}});
     }
   }

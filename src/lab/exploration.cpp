@@ -62,6 +62,8 @@ Planned as_ordered(const Subject& subject, Options options, std::uint32_t togeth
   options.stop_at_first_failure = true;
   Planned made = as_asked(subject, options, 0);
   made.search.mode.draws_cancels = together > 0 || (order.cancels && subject.takes_cancels);
+  // As in cancel_everywhere: with two workers a draw of one would look like a place for a request.
+  if (made.search.mode.draws_cancels) made.search.mode.workers = 1;
   const bool draws_at_random =
       order.strategy.kind == StrategySpec::Kind::Random || order.strategy.kind == StrategySpec::Kind::Pct;
   if (made.search.mode.draws_cancels && draws_at_random)

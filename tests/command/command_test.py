@@ -71,7 +71,7 @@ class CommandTest(unittest.TestCase):
         self.assertTrue((pack / "trace.html").is_file(), "the page is there")
 
         # In another process, among all tests: only the token's body runs.
-        code, told, err = quiesce("replay", token, "--", *program("*-Crashing.*"))
+        code, told, err = quiesce("replay", token, "--", *program("*-Crashing.*:Endless.*"))
         self.assertEqual(code, 1, told + err)
         self.assertIn(f"reproduced: {kind}: {message}", told)
         self.assertEqual(told.count("[  FAILED  ]"), 3, told)  # one test: its line, the count, the list
@@ -156,6 +156,11 @@ class CommandTest(unittest.TestCase):
         code, out, err = quiesce("replay", f"{body}.ARvfBaU", "--", *program("Sound.*"))
         self.assertEqual((code, out.splitlines()[-1]), (0, "not reproduced: the run of the token ends well now"), err)
 
+    def test_without_a_status_file_the_program_itself_says_that_nobody_matched(self):
+        done = subprocess.run(program("Sound.*"), env=os.environ | {"QUIESCE_REPLAY": "b00000001.ARvfBaU"}, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, "an exploration that makes no run has not failed")
+        self.assertEqual(done.stderr, "quiesce: no exploration was of the body that the token in QUIESCE_REPLAY is of\n")
+
     # ---- bad input ----
 
     def test_programs_that_cannot_be_hunted(self):
@@ -166,6 +171,11 @@ class CommandTest(unittest.TestCase):
                             *program("Unexplored.*"))
         self.expect_refusal(3, r"(?s)planted was ended by signal 11 .* in an exploration of the body b[0-9a-f]{8}\nrun it again with "
                                r"QUIESCE_HUNT=strategy=random.*the end of what it printed:.*Crashing", "hunt", "--", *program("Crashing.*"))
+
+    def test_a_body_that_never_ends(self):
+        self.expect_refusal(3, r"planted has been in one run of the body b[0-9a-f]{8} for [\d.]+ s: a step that uses nothing of the lab and "
+                               r"does not suspend is never cut off\nrun it again with QUIESCE_HUNT=", "hunt", "--patience", "0.2",
+                            "--", *program("Endless.*"))
 
     def test_tokens_that_cannot_be_replayed(self):
         good = "ARvfBaU"

@@ -95,4 +95,11 @@ TEST(Crashing, EndsTheProcess) {
   EXPECT_LAB_OK(lab::explore_threads({.max_runs = 1}, body));
 }
 
+TEST(Endless, NeverGivesWay) {
+  auto body = [] {
+    for (volatile bool on = true; on;) continue;
+  };
+  EXPECT_LAB_OK(lab::explore_threads({.max_runs = 1}, body));
+}
+
 }  // namespace

@@ -17,6 +17,7 @@ ExitStatus replay(const ReplayOptions& options);
 
 struct HuntOptions {
   double seconds = 60;
+  double patience = 30;  // seconds that one run may take
   unsigned jobs = 1;
   std::uint64_t seed = 0;
   std::filesystem::path packs;

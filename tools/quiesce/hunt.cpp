@@ -39,7 +39,8 @@ constexpr auto tty_interval = std::chrono::milliseconds(200);
 constexpr auto plain_interval = std::chrono::seconds(5);
 constexpr auto patience = std::chrono::milliseconds(500);  // between asking a process to end and ending it
 constexpr double first_seconds = 0.5, seconds_max = 8;     // of each exploration of a round
-constexpr std::size_t lines_shown = 20;                    // of the output of a program that crashed
+constexpr double silence_told = 2;       // seconds in one run that are worth a line at the end
+constexpr std::size_t lines_shown = 20;  // of the output of a program that crashed
 
 struct Turn {
   lab::StrategySpec strategy;
@@ -196,6 +197,7 @@ class Hunt {
       const std::optional<Ended> ended = (*round)->child.poll();
       (*round)->status.read(tally_);
       if (!ended) {
+        if (is_endless(**round)) return refuse_endless(**round);
         ++round;
         continue;
       }
@@ -224,6 +226,21 @@ class Hunt {
         "{} {} without an exploration; it must be linked with the lab, and its arguments must let tests run "
         "that explore\nthe end of what it printed:\n{}",
         program, ended.text(), last_lines(round.output)));
+  }
+
+  // Progress is told between runs, so whoever is silent for longer than an exploration should take is in one run.
+  bool is_endless(const Round& round) const {
+    return !round.status.under_way().empty() &&
+           round.status.silence() > Seconds(round.order.seconds + options_.patience);
+  }
+
+  bool refuse_endless(const Round& round) {
+    return refuse(fmt::format(
+        "{} has been in one run of the body {} for {}: a step that uses nothing of the lab and does not "
+        "suspend is "
+        "never cut off\nrun it again with {}={} {}",
+        options_.program[0], round.status.under_way(), length_text(Seconds(round.status.silence()).count()),
+        lab::hunt_variable, to_string(round.order), command_line(options_.program)));
   }
 
   bool refuse(std::string_view sentence) {
@@ -272,7 +289,11 @@ class Hunt {
   }
 
   void stop_all() {
-    for (auto& round : rounds_running_) round->child.kill(SIGTERM);
+    for (auto& round : rounds_running_) {
+      const bool is_silent = round->status.silence() > Seconds(round->order.seconds + silence_told);
+      if (is_silent && !round->status.under_way().empty()) ++silent_;
+      round->child.kill(SIGTERM);
+    }
     const auto until = Clock::now() + patience;
     for (auto& round : rounds_running_) {
       while (!round->child.poll() && Clock::now() < until)
@@ -287,6 +308,9 @@ class Hunt {
     clear_line();
     fmt::print("{} in {}\n", progress(), length_text(passed()));
     if (interrupted != 0) fmt::print("interrupted\n");
+    if (silent_ > 0)
+      fmt::print("{} of the processes was in one run for more than {} s when it was stopped\n", silent_,
+                 silence_told);
     std::vector<const FailureTold*> distinct;
     for (const FailureTold& failure : tally_.failures) {
       const bool is_known = std::ranges::any_of(distinct, [&](const FailureTold* known) {
@@ -339,7 +363,7 @@ class Hunt {
       std::filesystem::absolute(options_.packs).lexically_normal() / fmt::format(".hunt.{}", ::getpid());
   Tally tally_;
   std::vector<std::unique_ptr<Round>> rounds_running_;
-  std::uint64_t rounds_ = 0, runs_ended_ = 0;
+  std::uint64_t rounds_ = 0, runs_ended_ = 0, silent_ = 0;
   const Clock::time_point begun_ = Clock::now();
   Clock::time_point told_ = begun_;
 };

@@ -89,6 +89,10 @@ void add_hunt(CLI::App& app, HuntOptions& options) {
       ->capture_default_str()
       ->transform(CLI::Validator(read_duration, "TIME"))
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  command.add_option("--patience", options.patience, "How long one run may take before it is called endless")
+      ->capture_default_str()
+      ->transform(CLI::Validator(read_duration, "TIME"))
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   options.jobs = std::max(std::thread::hardware_concurrency(), 1u);
   command.add_option("--jobs", options.jobs, "Processes at the same time; by default one a core")
       ->check(CLI::Range(1, 1024))

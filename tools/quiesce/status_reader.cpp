@@ -24,6 +24,7 @@ void StatusReader::read(Tally& tally) {
   std::size_t begin = 0;
   for (std::size_t end; (end = rest_.find('\n', begin)) != rest_.npos; begin = end + 1)
     take(rest_.substr(begin, end - begin), tally);
+  if (begin > 0) heard_ = std::chrono::steady_clock::now();
   rest_.erase(0, begin);
 }
 
@@ -36,7 +37,6 @@ void StatusReader::take(const std::string& line, Tally& tally) try {
   const Json object = Json::parse(line);
   const std::string event = object.at("event");
   if (event == "begin" || event == "skipped") bodies_.insert(object.at("body"));
-  if (event == "skipped") ++skipped_;
   if (!object.contains("exploration")) return;
   const auto exploration = object.at("exploration").get<std::size_t>();
   if (exploration > runs_.size()) return;

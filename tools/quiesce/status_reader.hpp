@@ -1,5 +1,6 @@
 #pragma once
 // Reads what explorations tell (QUIESCE_STATUS) while it is written.
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -29,11 +30,12 @@ class StatusReader {
 
   std::uint64_t runs() const;
   std::size_t explorations() const { return runs_.size(); }
-  std::size_t skipped() const { return skipped_; }
   /// Bodies of explorations, begun and skipped.
   const std::set<std::string>& bodies() const { return bodies_; }
   /// Of the last exploration that has begun and not ended; empty: none.
   const std::string& under_way() const { return under_way_; }
+  /// Since it was told anything, or since this was made.
+  std::chrono::steady_clock::duration silence() const { return std::chrono::steady_clock::now() - heard_; }
 
  private:
   void take(const std::string& line, Tally& tally);
@@ -45,7 +47,7 @@ class StatusReader {
   std::vector<std::string> body_of_;
   std::set<std::string> bodies_;
   std::string under_way_;
-  std::size_t skipped_ = 0;
+  std::chrono::steady_clock::time_point heard_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace quiesce_command
