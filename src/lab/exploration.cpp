@@ -46,10 +46,11 @@ struct Planned {
 Planned as_asked(const Subject& subject, const Options& options, std::uint32_t together) {
   Planned made;
   made.search.options = options;
-  made.search.mode = {.body = subject.body.fingerprint,
-                      .seed = subject.takes_cancels ? options.seed : 0,
-                      .workers = subject.takes_cancels && together == 0 ? options.workers : 1,
-                      .draws_cancels = together > 0};
+  made.search.strategy = together > 0 ? "cancel_everywhere" : to_string(options.strategy);
+  RunMode& mode = made.search.mode = RunMode::of(subject.body.fingerprint, options);
+  mode.draws_cancels = together > 0;
+  if (!subject.takes_cancels) mode.seed = 0;  // plain threads draw no entropy
+  if (!subject.takes_cancels || together > 0) mode.workers = 1;
   made.strategy = together > 0 ? make_injection(together) : make_strategy(options.strategy, options.seed);
   return made;
 }
@@ -122,7 +123,7 @@ Report run_again(const Subject& subject, std::string_view token, const Options& 
          {},
          whole});
   }
-  Report report = drive_replay(token, options, subject.in(mode));
+  Report report = drive_replay(token, mode.applied_to(options), subject.in(mode));
   if (report.failed()) report.first_failure->token = mode.prefix() + std::string(token);
   return report;
 }
@@ -139,7 +140,7 @@ Report run_wanted(const Subject& subject, const Options& options, const Environm
   replay_note.has_matched = true;
   status.begin(text_of(subject.body), "replay");
   Report report = run_again(subject, *environment.replay, options);
-  add_crash_pack(report, {options, RunMode::take_from(token)}, environment);
+  add_crash_pack(report, {options, RunMode::take_from(token), "replay"}, environment);
   status.end(report, {});
   std::fputs(report.text().c_str(), stderr);
   return report;

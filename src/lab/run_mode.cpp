@@ -61,6 +61,16 @@ std::string_view trim(std::string_view text) {
 
 }  // namespace
 
+RunMode RunMode::of(std::uint32_t body, const Options& options) {
+  return {.body = body, .seed = options.seed, .workers = options.workers};
+}
+
+Options RunMode::applied_to(Options options) const {
+  options.seed = seed;
+  options.workers = workers;
+  return options;
+}
+
 std::string RunMode::prefix() const {
   std::string text, rest;
   for (const Part& part : parts) {

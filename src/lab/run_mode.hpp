@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "quiesce/lab/report.hpp"
+
 namespace quiesce::lab::detail {
 
 struct RunMode {
@@ -12,6 +14,11 @@ struct RunMode {
   std::uint64_t seed = 0;      // s: of the entropy that the body draws
   std::uint32_t workers = 1;   // w: simulated
   bool draws_cancels = false;  // c: whether a request lands at a cancel point is drawn
+
+  /// Of an exploration with these options.
+  static RunMode of(std::uint32_t body, const Options& options);
+  /// The options with what a run in this mode needs: for a replay.
+  Options applied_to(Options options) const;
 
   /// Only what differs from the default.
   std::string prefix() const;
