@@ -13,6 +13,7 @@ cp -r "$root/tests/consumer" "$work/source" # away from the tree, so that nothin
 cmake -S "$work/source" -B "$work/build" -G Ninja -DCMAKE_CXX_COMPILER=g++ -DCMAKE_PREFIX_PATH="$work/prefix"
 cmake --build "$work/build"
 
+"$work/prefix/bin/quiesce" --version
 expected="$(cat "$work/source/expected.txt")"
 printed="$("$work/build/consumer")"
 if [[ "$printed" != "$expected" ]]; then

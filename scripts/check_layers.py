@@ -3,7 +3,7 @@
 
 A file belongs to the layer that its folder names: src/<layer>/, include/quiesce/<layer>/, include/quiesce/detail/<layer>/.
 Files directly in include/quiesce/detail/ are core; the public headers directly in include/quiesce/ are listed below.
-A layer may include itself and what ALLOWED gives it, nothing else. Examples and benchmarks see public headers only.
+A layer may include itself and what ALLOWED gives it, nothing else. Examples, benchmarks and tools see public headers only.
 
 Usage: check_layers.py [--self-test] [ROOT]
 """
@@ -37,6 +37,8 @@ PUBLIC = {  # headers directly in include/quiesce/
     "lab": "lab",
 }
 PUBLIC_LAYER = {f"{name}.hpp": layer for layer, names in PUBLIC.items() for name in names.split()}
+
+OUTSIDE = ("examples", "bench", "tools")  # folders that see public headers only
 
 # What a header may not drag into every user's translation unit, and who is excused.
 HEAVY = {"iostream", "regex", "format", "print"}
@@ -100,8 +102,8 @@ def check_include(root, path, layer, quoted, name):
     if not (root / target).is_file():
         return f"<{name}> does not exist"
     if layer is None:
-        if path.parts[0] in ("examples", "bench") and "detail" in target.parts:
-            return f"<{name}> is not public; examples and benchmarks use what users have"
+        if path.parts[0] in OUTSIDE and ("detail" in target.parts or target.parts[0] == "src"):
+            return f"<{name}> is not public; examples, benchmarks and tools use what users have"
         return None
     below = layer_of(target)
     if below not in ALLOWED[layer]:
@@ -113,7 +115,7 @@ def check_include(root, path, layer, quoted, name):
 def check_tree(root):
     """(number of files, list of complaints)"""
     root = root.resolve()
-    files = sorted(file for folder in ("include", "src", "examples", "bench") for file in (root / folder).rglob("*")
+    files = sorted(file for folder in ("include", "src", *OUTSIDE) for file in (root / folder).rglob("*")
                    if file.suffix in (".hpp", ".cpp", ".h", ".cc"))
     complaints = []
     for file in files:
@@ -155,6 +157,7 @@ def self_test():
         "include/quiesce/error.hpp": ("#include <iostream>\n", "costs every user's build"),
         "include/quiesce/panic.hpp": ("#include <quiesce/gone.hpp>\n", "does not exist"),
         "examples/a/main.cpp": ("#include <quiesce/detail/kernel/word.hpp>\n", "is not public"),
+        "tools/a/main.cpp": ('#include "exec/worker.hpp"\n', "is not public"),
     }
     wrong = []
     with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,6 @@
 #include <system_error>
 
 #include "fnv.hpp"
-#include "quiesce/lab/environment.hpp"
 
 namespace quiesce::lab::detail {
 
@@ -33,7 +32,7 @@ void write_file(const fs::path& file, std::string_view text) {
 
 std::string options_json(const Search& search, const Program& program) {
   const Options& options = search.options;
-  const Json object = {{"strategy", to_string(options.strategy)},
+  const Json object = {{"strategy", search.strategy},
                        {"seed", options.seed},
                        {"max_runs", options.max_runs},
                        {"step_limit", options.step_limit},
@@ -103,8 +102,7 @@ std::string_view compiler() noexcept {
 }
 
 std::string text_of(const Search& search) {
-  std::string text =
-      fmt::format("strategy {}, seed {}", to_string(search.options.strategy), search.options.seed);
+  std::string text = fmt::format("strategy {}, seed {}", search.strategy, search.options.seed);
   if (search.mode.workers != 1) text += fmt::format(", {} workers", search.mode.workers);
   if (search.mode.draws_cancels) text += ", with requests injected";
   return text;

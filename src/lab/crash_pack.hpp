@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "quiesce/lab/environment.hpp"
 #include "quiesce/lab/report.hpp"
 #include "quiesce/lab/trace_file.hpp"
 #include "run_mode.hpp"
@@ -34,6 +35,7 @@ std::string_view compiler() noexcept;
 struct Search {
   Options options;
   RunMode mode;
+  std::string strategy = to_string(options.strategy);
 };
 std::string text_of(const Search& search);
 

@@ -11,7 +11,6 @@
 #include "cancel_hunt.hpp"
 #include "coverage.hpp"
 #include "crash_pack.hpp"
-#include "dice.hpp"
 #include "environment.hpp"
 #include "status.hpp"
 
@@ -47,18 +46,15 @@ struct Planned {
 Planned as_asked(const Subject& subject, const Options& options, std::uint32_t together) {
   Planned made;
   made.search.options = options;
-  made.search.mode = {.body = subject.body.fingerprint};
-  if (subject.takes_cancels) {
-    made.search.mode.seed = options.seed;
-    made.search.mode.workers = options.workers;
-    made.search.mode.lanes = options.scheduling == Scheduling::workers;
-    made.search.mode.draws_cancels = together > 0;
-    made.search.mode.futurelock_steps = options.futurelock_steps;
+  made.search.strategy = together > 0 ? "cancel_everywhere" : to_string(options.strategy);
+  RunMode& mode = made.search.mode = RunMode::of(subject.body.fingerprint, options);
+  mode.draws_cancels = together > 0;
+  if (!subject.takes_cancels) {  // plain threads draw no entropy, and are no tasks
+    mode.seed = 0;
+    mode.lanes = false;
+    mode.futurelock_steps = RunMode{}.futurelock_steps;
   }
-  made.search.mode.chaos = options.chaos;
-  using Kind = StrategySpec::Kind;
-  if (options.strategy.kind == Kind::Exhaustive || options.strategy.kind == Kind::Dpor)
-    made.search.mode.chaos = with_two_ways(options.chaos);
+  if (!subject.takes_cancels || together > 0) mode.workers = 1;
   made.strategy = together > 0 ? make_injection(together) : make_strategy(options.strategy, options.seed);
   return made;
 }
@@ -71,6 +67,8 @@ Planned as_ordered(const Subject& subject, Options options, std::uint32_t togeth
   options.stop_at_first_failure = true;
   Planned made = as_asked(subject, options, 0);
   made.search.mode.draws_cancels = together > 0 || (order.cancels && subject.takes_cancels);
+  // As in cancel_everywhere: with two workers a draw of one would look like a place for a request.
+  if (made.search.mode.draws_cancels) made.search.mode.workers = 1;
   const bool draws_at_random =
       order.strategy.kind == StrategySpec::Kind::Random || order.strategy.kind == StrategySpec::Kind::Pct;
   if (made.search.mode.draws_cancels && draws_at_random)
@@ -129,7 +127,7 @@ Report run_again(const Subject& subject, std::string_view token, const Options& 
          {},
          whole});
   }
-  Report report = drive_replay(token, options, subject.in(mode));
+  Report report = drive_replay(token, mode.applied_to(options), subject.in(mode));
   if (report.failed()) report.first_failure->token = mode.prefix() + std::string(token);
   return report;
 }
@@ -146,7 +144,7 @@ Report run_wanted(const Subject& subject, const Options& options, const Environm
   replay_note.has_matched = true;
   status.begin(text_of(subject.body), "replay");
   Report report = run_again(subject, *environment.replay, options);
-  add_crash_pack(report, {options, RunMode::take_from(token)}, environment);
+  add_crash_pack(report, {options, RunMode::take_from(token), "replay"}, environment);
   status.end(report, {});
   std::fputs(report.text().c_str(), stderr);
   return report;

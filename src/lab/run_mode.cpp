@@ -6,6 +6,8 @@
 #include <array>
 #include <charconv>
 
+#include "dice.hpp"
+
 namespace quiesce::lab::detail {
 namespace {
 
@@ -113,6 +115,12 @@ constexpr std::array parts = {
          [](std::string_view rest, RunMode& mode) { return read_number(rest, mode.workers); }},
     Part{'l', [](const RunMode& mode, std::string&) { return mode.lanes; },
          [](std::string_view rest, RunMode& mode) { return rest.empty() && (mode.lanes = true); }},
+    Part{'n',
+         [](const RunMode& mode, std::string& rest) {
+           rest = fmt::format("{}", mode.step_limit);
+           return mode.step_limit != RunMode{}.step_limit;
+         },
+         [](std::string_view rest, RunMode& mode) { return read_number(rest, mode.step_limit); }},
     Part{'f',
          [](const RunMode& mode, std::string& rest) {
            rest = fmt::format("{}", mode.futurelock_steps);
@@ -141,6 +149,28 @@ std::string_view trim(std::string_view text) {
 }
 
 }  // namespace
+
+RunMode RunMode::of(std::uint32_t body, const Options& options) {
+  using Kind = StrategySpec::Kind;
+  const bool tries_all = options.strategy.kind == Kind::Exhaustive || options.strategy.kind == Kind::Dpor;
+  return {.body = body,
+          .seed = options.seed,
+          .workers = options.workers,
+          .lanes = options.scheduling == Scheduling::workers,
+          .step_limit = options.step_limit,
+          .futurelock_steps = options.futurelock_steps,
+          .chaos = tries_all ? with_two_ways(options.chaos) : options.chaos};
+}
+
+Options RunMode::applied_to(Options options) const {
+  options.seed = seed;
+  options.workers = workers;
+  options.scheduling = lanes ? Scheduling::workers : Scheduling::any_order;
+  options.step_limit = step_limit;
+  options.futurelock_steps = futurelock_steps;
+  options.chaos = chaos;
+  return options;
+}
 
 std::string RunMode::prefix() const {
   std::string text, rest;

@@ -10,13 +10,19 @@
 namespace quiesce::lab::detail {
 
 struct RunMode {
-  std::uint32_t body = 0;      // b: the body's fingerprint; 0: not known
-  std::uint64_t seed = 0;      // s: of the entropy that the body draws
-  std::uint32_t workers = 1;   // w: simulated
-  bool lanes = false;          // l: Scheduling::workers
-  bool draws_cancels = false;  // c: whether a request lands at a cancel point is drawn
+  std::uint32_t body = 0;                           // b: the body's fingerprint; 0: not known
+  std::uint64_t seed = 0;                           // s: of the entropy that the body draws
+  std::uint32_t workers = 1;                        // w: simulated
+  bool lanes = false;                               // l: Scheduling::workers
+  std::uint64_t step_limit = Options{}.step_limit;  // n
+  bool draws_cancels = false;                       // c: whether a request lands at a cancel point is drawn
   std::uint64_t futurelock_steps = Options{}.futurelock_steps;  // f
   Chaos chaos = {};                                             // x: see write_chaos
+
+  /// Of an exploration with these options.
+  static RunMode of(std::uint32_t body, const Options& options);
+  /// The options with what a run in this mode needs: for a replay.
+  Options applied_to(Options options) const;
 
   /// Only what differs from the default.
   std::string prefix() const;

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "where.hpp"
 
@@ -13,14 +14,15 @@ namespace quiesce::lab::detail {
 namespace {
 
 /// Where an event stands in its step.
-enum class Place : std::uint8_t { Before, Step, After };
+enum class Place : std::uint8_t { Time, Before, Step, After };
 
 Place place_of(const TraceEvent& event) {
   using enum TraceEvent::Kind;
+  if (event.kind == time) return Place::Time;
   if (event.kind == step) return Place::Step;
   const bool nobody_did = event.who == LogicalId{} && (event.kind == spawn || event.kind == wake ||
                                                        event.kind == claim || event.kind == cancel);
-  return event.kind == time || nobody_did ? Place::Before : Place::After;
+  return nobody_did ? Place::Before : Place::After;
 }
 
 class Maker {
@@ -32,8 +34,7 @@ class Maker {
   RunTrace make() {
     for (const AgentEvent& event : engine_.agent_events()) add(event);
     add_steps();
-    std::ranges::stable_sort(trace_.events, {},
-                             [](const TraceEvent& event) { return std::tuple(event.step, place_of(event)); });
+    sort_events();
     return std::move(trace_);
   }
 
@@ -63,6 +64,18 @@ class Maker {
                              .where = {},
                              .task_state = {},
                              .region_state = {}});
+  }
+
+  // What is equal stays in its order. (std::stable_sort uses what clang refuses as deprecated.)
+  void sort_events() {
+    std::vector<std::tuple<std::uint64_t, Place, std::size_t>> order;
+    for (std::size_t i = 0; i < trace_.events.size(); ++i)
+      order.emplace_back(trace_.events[i].step, place_of(trace_.events[i]), i);
+    std::ranges::sort(order);
+    std::vector<TraceEvent> sorted;
+    sorted.reserve(order.size());
+    for (const auto& [step, place, i] : order) sorted.push_back(std::move(trace_.events[i]));
+    trace_.events = std::move(sorted);
   }
 
   void add_steps() {

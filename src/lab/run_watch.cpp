@@ -29,8 +29,9 @@ const char* role_name(TaskRole role) noexcept {
 
 void note_wait(const TaskRecord& task) {
   Coverage* coverage = Coverage::current();
+  if (coverage == nullptr) return;
   const LeafOps* wait = task.wait_ops.load(std::memory_order_relaxed);
-  if (coverage != nullptr && wait != nullptr) coverage->suspended(wait->what, role_name(task.role));
+  coverage->suspended(wait != nullptr ? wait->what : "yield", role_name(task.role));
 }
 
 /// Every so many steps tasks that hold obligations are looked at.
