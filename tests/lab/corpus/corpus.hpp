@@ -70,10 +70,21 @@ lab::thread start_thread(std::string_view name, F&& body) {
   return made;
 }
 
-/// For bodies that borrow from the frame that joins them.
+/// For bodies that borrow from a frame around the scope's region: a run that is given up cancels whoever waits in a join, but a
+/// region is always waited for.
 template <class F>
 q::TaskHandle<> start_task(q::Cx cx, q::Scope<>& scope, F& body) {
   return scope.spawn(cx, q::unsafe_send(body)).value();
+}
+
+/// Two tasks that borrow from the caller's frame, until both have ended.
+template <class F, class G>
+q::Task<> run_both(q::Cx cx, q::Scope<>& scope, F& first, G& second) {
+  co_await scope.region(cx, q::FailFast{}, [&](q::Cx inner, q::Scope<>& both) -> q::Task<> {
+    auto a = start_task(inner, both, first);
+    auto b = start_task(inner, both, second);
+    co_return;
+  });
 }
 
 }  // namespace quiesce::lab::corpus

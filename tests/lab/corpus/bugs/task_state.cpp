@@ -18,10 +18,7 @@ q::Task<> deposits(q::Cx cx, q::Scope<>& scope) {
       balance.store(seen + 1);
     }
   };
-  auto a = start_task(cx, scope, pay_in);
-  auto b = start_task(cx, scope, pay_in);
-  co_await a.join(cx);
-  co_await b.join(cx);
+  co_await run_both(cx, scope, pay_in, pay_in);
   lab::check(balance.load() == 2, "a deposit was lost across a co_await");
 }
 
@@ -42,10 +39,7 @@ q::Task<> fill_cache(q::Cx cx, q::Scope<>& scope) {
     co_await mine.yield();
     entry.store(Full);
   };
-  auto a = start_task(cx, scope, need);
-  auto b = start_task(cx, scope, need);
-  co_await a.join(cx);
-  co_await b.join(cx);
+  co_await run_both(cx, scope, need, need);
   lab::check(computed.load() == 1, "the value was computed twice");
 }
 
@@ -58,11 +52,14 @@ q::Task<> wait_for_answer(q::Cx cx, q::Scope<>& scope) {
     co_return;
   };
   const q::Time begun = cx.now();
-  auto answering = start_task(cx, scope, answer);
-  if constexpr (!Fixed) {
-    if (!is_there.load()) co_await cx.sleep(1h);
-  }
-  co_await answering.join(cx);
+  auto ask = [&](q::Cx inner, q::Scope<>& tasks) -> q::Task<> {
+    auto answering = start_task(inner, tasks, answer);
+    if constexpr (!Fixed) {
+      if (!is_there.load()) co_await inner.sleep(1h);
+    }
+    co_await answering.join(inner);
+  };
+  co_await scope.region(cx, q::FailFast{}, ask);
   lab::check(is_there.load(), "there is an answer");
   lab::check(cx.now() - begun < 1min, "the answer is slept through");
 }
@@ -83,13 +80,16 @@ q::Task<> pay_with_retry(q::Cx cx, q::Scope<>& scope) {
     co_await mine.sleep(3s);
     is_busy.store(false);
   };
-  auto other = start_task(cx, scope, other_customer);
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    auto paying = start_task(cx, scope, pay);
-    q::Outcome<> ended = co_await scope.timeout(cx, 1s, std::move(paying)).outcome();
-    if (ended.is_ok()) break;
-  }
-  co_await other.join(cx);
+  auto shop = [&](q::Cx inner, q::Scope<>& tasks) -> q::Task<> {
+    auto other = start_task(inner, tasks, other_customer);
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      auto paying = start_task(inner, tasks, pay);
+      q::Outcome<> ended = co_await tasks.timeout(inner, 1s, std::move(paying)).outcome();
+      if (ended.is_ok()) break;
+    }
+    co_await other.join(inner);
+  };
+  co_await scope.region(cx, q::FailFast{}, shop);
   lab::check(paid.load() == 1, "a payment was made again after its timeout");
 }
 
@@ -103,14 +103,17 @@ q::Task<> buy_from_the_faster(q::Cx cx, q::Scope<>& scope) {
     if constexpr (!Fixed) bought.fetch_add(1);
     co_return 1;
   };
-  auto here = scope.spawn(cx, q::unsafe_send(buy)).value();
-  auto there = scope.spawn(cx, q::unsafe_send(buy)).value();
-  const int offer = co_await scope.race(cx, std::move(here), std::move(there));
-  if constexpr (Fixed) bought.fetch_add(offer);  // the winner's offer alone is accepted
+  auto ask_both = [&](q::Cx inner, q::Scope<>& tasks) -> q::Task<> {
+    auto here = tasks.spawn(inner, q::unsafe_send(buy)).value();
+    auto there = tasks.spawn(inner, q::unsafe_send(buy)).value();
+    const int offer = co_await tasks.race(inner, std::move(here), std::move(there));
+    if constexpr (Fixed) bought.fetch_add(offer);  // the winner's offer alone is accepted
+  };
+  co_await scope.region(cx, q::FailFast{}, ask_both);
   lab::check(bought.load() == 1, "both sellers have sold");
 }
 
-/// Who is not served yet looks again after a yield, for ever when the one to serve it has left early.
+/// Who has not been served looks again after a yield, for ever when the one to serve it has left.
 template <bool Fixed>
 q::Task<> wait_by_yielding(q::Cx cx, q::Scope<>& scope) {
   lab::atomic<bool> is_closing{false, "closing"};
@@ -123,13 +126,10 @@ q::Task<> wait_by_yielding(q::Cx cx, q::Scope<>& scope) {
     is_closing.store(true);
     co_return;
   };
-  auto server = start_task(cx, scope, serve);
-  auto closer = start_task(cx, scope, close);
+  co_await run_both(cx, scope, serve, close);
   if constexpr (!Fixed) {
     while (!is_served.load()) co_await cx.yield();
   }
-  co_await server.join(cx);
-  co_await closer.join(cx);
 }
 
 }  // namespace
