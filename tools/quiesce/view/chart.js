@@ -307,9 +307,9 @@ class Chart {
 
   draw_edge(kind, event, to_rank, strength) {
     const {model, context: c} = this;
+    if (!is_edge_shown(model, event)) return;
     const from_lane = model.who[event] >= 0 ? model.actors[model.who[event]].lane : -2;
     const to_lane = model.actors[model.other[event]].lane;
-    if (from_lane === -1 || to_lane < 0) return;
     const rank = model.rank[event];
     const end = this.x_of_rank(to_rank) + (to_rank === rank && from_lane >= 0 ? 6 : 0);
     const x = from_lane === -2 ? end - 7 : this.x_of_rank(rank) + Math.min(this.width_of_rank(rank), 24);  // time comes from above

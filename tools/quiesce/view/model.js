@@ -211,7 +211,8 @@ function finish_edges(model, events, to) {
   return {events: Int32Array.from(events), to: Int32Array.from(to), reach};
 }
 
-/// Indices into an edge list of those that touch the ranks from `from` to `until`, at most `most`; the second value: whether that is all.
+/// Indices into an edge list of those between shown lanes that touch the ranks from `from` to `until`, at most `most`; the second value:
+/// whether that is all.
 function edges_between(model, list, from, until, most) {
   const {events, to, reach} = list;
   const found = [];
@@ -223,12 +224,16 @@ function edges_between(model, list, from, until, most) {
     for (let i = begin; i < end; ++i) {
       const made = model.rank[events[i]];
       if (made > until) break;
-      if (to[i] < from && made < from) continue;
+      if ((to[i] < from && made < from) || !is_edge_shown(model, events[i])) continue;
       if (found.length === most) return [found, false];
       found.push(i);
     }
   }
   return [found, true];
+}
+
+function is_edge_shown(model, event) {
+  return model.actors[model.other[event]].lane >= 0 && (model.who[event] < 0 || model.actors[model.who[event]].lane >= 0);
 }
 
 // ---- words ----
