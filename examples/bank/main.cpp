@@ -4,11 +4,13 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <string>
 
 #include "day.hpp"
 #include "hunt.hpp"
+#include "quiesce/lab/trace_file.hpp"
 
 namespace bank {
 namespace {
@@ -22,12 +24,25 @@ constexpr const char* footer =
 Exit status: 0 when what was expected came out (the hunt finds the bug, the mended bank has none), 1 when not, 2 when the
 command line is wrong.)";
 
+/// For `quiesce view`.
+bool write_trace(const lab::FoundFailure& failure, const std::string& file) {
+  const lab::TraceHeader header{.token = failure.token,
+                                .failure_kind = lab::to_string(failure.kind),
+                                .failure_message = failure.message,
+                                .failure_step = failure.step,
+                                .program = "bank"};
+  const auto written = lab::write_trace(std::filesystem::path(file), *failure.trace, header);
+  if (!written) std::cerr << "bank: " << written.error().message << '\n';
+  return written.has_value();
+}
+
 /// The bug must be found, and its token must lead there again.
-bool hunt() {
+bool hunt(const std::string& trace_file) {
   const lab::Report report = explore_morning(Refunds::ByTeller, lab::dpor());
   std::cout << report.text();
   if (!report.failed()) return false;
   std::cout << "so: bank --replay " << report.failure()->token << '\n';
+  if (!trace_file.empty() && !write_trace(*report.failure(), trace_file)) return false;
   const lab::Report again = replay_morning(report.failure()->token);
   return again.failed() && again.failure()->message == report.failure()->message;
 }
@@ -52,16 +67,19 @@ int run_program(int argc, char** argv) {
   CLI::App app("bank: a small bank, a bug in it, and how the lab finds it", "bank");
   app.footer(footer);
   bool hunts = false, checks = false;
-  std::string token;
+  std::string token, trace_file;
   auto* hunting = app.add_flag("--hunt", hunts, "Find the bug of the wrong transfers");
   auto* replaying = app.add_option("--replay", token, "Run a schedule of the hunt again")->type_name("TOKEN");
   auto* checking = app.add_flag("--check", checks, "Explore the mended transfers");
+  app.add_option("--trace", trace_file, "Write the trace of what the hunt finds, for quiesce view")
+      ->type_name("FILE")
+      ->needs(hunting);
   hunting->excludes(replaying)->excludes(checking);
   replaying->excludes(checking);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : 2; }
-  const bool as_expected = hunts                    ? hunt()
+  const bool as_expected = hunts                    ? hunt(trace_file)
                            : replaying->count() > 0 ? replay(token)
                            : checks                 ? check_mended()
                                                     : run_day(500ms);

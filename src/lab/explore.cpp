@@ -109,6 +109,10 @@ class Driver {
     count();
     report_.exhausted = report_.exhausted || is_exhausted;
     look_at_goals();
+    if (options_.keep_trace && report_.runs > 0) {
+      const ScriptedRun last(options_, one_run_, last_choices_);
+      report_.trace = std::make_shared<const RunTrace>(make_run_trace(last.engine(), last.end().told));
+    }
     return std::move(report_);
   }
 
@@ -129,6 +133,7 @@ class Driver {
 
   void take(const RunEnd& end) {
     const std::uint64_t run = report_.runs++;
+    if (options_.keep_trace) last_choices_ = end.choices;
     report_.steps += end.steps;
     report_.max_depth = std::max(report_.max_depth, end.steps);
     if (end.failure) {
@@ -209,6 +214,7 @@ class Driver {
   Engine engine_;
   std::unique_ptr<Strategy> strategy_;
   Report report_;
+  std::vector<std::uint32_t> last_choices_;
   SteadyClock::time_point begun_ = SteadyClock::now();
   SteadyClock::time_point told_ = begun_;
 };

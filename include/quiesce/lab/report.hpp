@@ -46,6 +46,7 @@ struct Options {
   bool stop_at_first_failure = true;
   std::uint32_t workers = 1;                      // simulated; of coroutine bodies
   Scheduling scheduling = Scheduling::any_order;  // of their tasks
+  bool keep_trace = false;                        // of the last run, in Report::trace; a failure has one always
   Chaos chaos = {};                               // what goes wrong by the lab's doing
   /// A task that waits while it holds an obligation and is not stepped for so many steps of others is a failure; 0: never.
   std::uint64_t futurelock_steps = 10'000;
@@ -73,6 +74,7 @@ struct Report {
   bool exhausted = false;
   std::chrono::duration<double> elapsed{};
   std::optional<FoundFailure> first_failure;
+  std::shared_ptr<const RunTrace> trace{};  // of the last run, if Options::keep_trace
 
   bool failed() const { return first_failure.has_value(); }
   const FoundFailure* failure() const { return first_failure ? &*first_failure : nullptr; }

@@ -1,7 +1,7 @@
 #pragma once
 // What happened in one run, for people and for tools: who there was and what happened, in order.
 //
-// A report has it of its failing run (FoundFailure::trace), and `lab::run` of any run with Options::keep_trace. write_trace (trace_file.hpp)
+// A report has it of its failing run (FoundFailure::trace), and of its last one with Options::keep_trace. write_trace (trace_file.hpp)
 // makes the file of it that `quiesce view` shows.
 #include <cstdint>
 #include <string>
@@ -25,8 +25,8 @@ struct TraceActor {
   };
   LogicalId id{};
   Kind kind = Kind::thread;
-  std::string name;    // unique enough to read: "0.1", "writer", "mutex m"
-  LogicalId region{};  // of a task; of a region its parent; 0: none
+  std::string name = {};  // unique enough to read: "0.1", "writer", "mutex m"
+  LogicalId region{};     // of a task; of a region its parent; 0: none
 };
 const char* to_string(TraceActor::Kind kind) noexcept;
 
@@ -52,10 +52,10 @@ struct TraceEvent {
   std::int64_t time_ns = 0;  // virtual
   LogicalId who{};
   LogicalId other{};
-  std::string text;
-  std::string where;         // "file:line" of a step, empty where unknown
-  std::string task_state;    // of a task's step: its word after the step
-  std::string region_state;  // and its region's
+  std::string text = {};
+  std::string where = {};         // "file:line" of a step, empty where unknown
+  std::string task_state = {};    // of a task's step: its word after the step
+  std::string region_state = {};  // and its region's
 };
 const char* to_string(TraceEvent::Kind kind) noexcept;
 

@@ -20,14 +20,14 @@ namespace quiesce::lab {
 
 /// Which run it was. All may be empty.
 struct TraceHeader {
-  std::string token;
-  std::string failure_kind;  // "deadlock"; empty: the run ended well
-  std::string failure_message;
+  std::string token = {};
+  std::string failure_kind = {};  // "deadlock"; empty: the run ended well
+  std::string failure_message = {};
   std::uint64_t failure_step = 0;
-  std::string options;   // "strategy=pct3, seed=7"
-  std::string program;   // its path
-  std::string build_id;  // of the program
-  std::string compiler;
+  std::string options = {};   // "strategy=pct3, seed=7"
+  std::string program = {};   // its path
+  std::string build_id = {};  // of the program
+  std::string compiler = {};
 
   friend bool operator==(const TraceHeader&, const TraceHeader&) = default;
 };

@@ -396,7 +396,11 @@ TEST(LabExploreThreads, LocksByStandardGuardsShowTheirCaller) {
     const std::scoped_lock lock(m);
     check(false, "stop");
   }));
+#ifdef NDEBUG  // without debug information the place is not known
+  EXPECT_THAT(failure.schedule, ContainsRegex("main +lock mutex m"));
+#else
   EXPECT_THAT(failure.schedule, ContainsRegex("main +lock mutex m +explore_threads_test.cpp:[0-9]+\n"));
+#endif
 }
 
 TEST(LabExploreThreads, LabAndProductionRunSideBySide) {
