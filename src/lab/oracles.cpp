@@ -39,7 +39,9 @@ std::string Oracles::see(const KernelEvent& event, std::uint64_t step) {
       const auto task = tasks_.find(event.task->logical().value);
       if (task == tasks_.end() || task->second.requested) return {};
       task->second.requested = true;
-      if (Region* region = find(*event.task->region)) --region->unrequested;
+      // A finalizer is not among those that its region counts.
+      Region* region = find(*event.task->region);
+      if (region != nullptr && event.task->role != TaskRole::Finalizer) --region->unrequested;
       return see_phase(*event.task, task->second);
     }
     case KernelEventKind::TaskClaimed:
