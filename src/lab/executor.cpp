@@ -108,7 +108,11 @@ void LabExecutor::at_cancel_point(TaskRecord& task) noexcept {
   if (draining_ || !settings_.draws_cancels) return;
   const std::uint64_t point = cancel_points_++;
   if (engine_.draw(2) == 0) return;
-  kernel_->cancel_task(task, CancelReason::user(fmt::format("injected at cancel point {}", point)));
+  const CancelReason reason = CancelReason::user(fmt::format("injected at cancel point {}", point));
+  // A body has no request but its region's: nobody has its handle.
+  if (task.role == TaskRole::Body)
+    return kernel_->cancel_region({task.region, task.region->word.load().generation()}, reason, Whose::Outside);
+  kernel_->cancel_task(task, reason);
 }
 
 void LabExecutor::happened(const KernelEvent& event) noexcept {
