@@ -520,6 +520,33 @@ std::uint32_t Engine::draw(std::uint32_t n) {
   return drawn;
 }
 
+std::size_t Engine::choose_guest(std::span<const LogicalId> those) {
+  State& s = *state_;
+  QUIESCE_ASSERT(!those.empty(), "one of the guests must be able to move");
+  if (s.is_aborting || s.strategy == nullptr) return 0;
+  const LogicalId id = s.strategy->choose(those);
+  const auto at = static_cast<std::size_t>(std::ranges::lower_bound(those, id) - those.begin());
+  if (at == those.size() || those[at] != id) {
+    s.set_failure(
+        FailureKind::divergence,
+        fmt::format("at step {} one of {} guests was chosen that cannot move", s.end.steps, those.size()));
+    return 0;
+  }
+  if (those.size() > 1) s.end.choices.push_back(static_cast<std::uint32_t>(at));
+  return at;
+}
+
+void Engine::step_guest(LogicalId guest, Doing doing) {
+  State& s = *state_;
+  if (s.is_aborting || s.strategy == nullptr) return;
+  if (s.end.steps == s.limits.steps)
+    return fail_for_good(FailureKind::livelock, fmt::format("no end after {} steps", s.end.steps));
+  s.end.trace_hash = mix(mix(s.end.trace_hash, guest.value), doing.verb);
+  if (s.limits.keep_trace) s.trace.push_back({s.end.steps, guest, doing, {}, time_ns});
+  ++s.end.steps;
+  s.strategy->executed(Step{.agent = guest, .touches = {}});
+}
+
 // ---- ends ----
 
 void Engine::fail(FailureKind kind, std::string message, std::source_location where) {

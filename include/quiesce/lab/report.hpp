@@ -41,6 +41,8 @@ struct Options {
   /// A task that waits while it holds an obligation and is not stepped for so many steps of others is a failure; 0: never.
   std::uint64_t futurelock_steps = 10'000;
   std::function<void(const Report& so_far)> on_progress = {};  // some times a second
+  /// Of each agent; more while a failure's trace is written, and under sanitizers.
+  std::size_t stack_bytes = detail::EngineLimits{}.stack_bytes;
 };
 
 /// The first failure that was found.
