@@ -329,7 +329,7 @@ TEST(Masks, C10_shutdown_names_what_it_could_not_end) {
 
 TEST(Masks, C10_escalation_races_completion_on_threads) {
   Runtime rt = Runtime::builder().workers(2).build();
-  constexpr int rounds = 100;
+  constexpr int rounds = repeated(100);
   std::atomic<int> frames{0};
   auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
     for (int i = 0; i < rounds; ++i) {
