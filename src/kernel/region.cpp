@@ -34,10 +34,16 @@ void run_timer_check(WorkItem& item) noexcept {
     escalation = region->escalation_armed && region->escalation_timer.deadline <= now;
     warning = region->warning_armed && region->warning_timer.deadline <= now;
     notice = region->notice_armed && region->notice_timer.deadline <= now;
-    if (notice) region->notice_armed = false;
-    if (warning) region->warning_armed = false;
-    if (deadline) region->deadline_armed = false;
-    if (escalation) region->escalation_armed = false;
+    // What is due may not have fired: it was another timer that asked for this look.
+    const auto spend = [&](bool due, bool& armed, TimerEntry& timer) {
+      if (!due) return;
+      armed = false;
+      kernel->executor().disarm(timer);
+    };
+    spend(notice, region->notice_armed, region->notice_timer);
+    spend(warning, region->warning_armed, region->warning_timer);
+    spend(deadline, region->deadline_armed, region->deadline_timer);
+    spend(escalation, region->escalation_armed, region->escalation_timer);
   }
   if (notice && !deadline) {
     report_metric(kernel->metrics(),

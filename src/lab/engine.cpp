@@ -40,6 +40,8 @@ constexpr std::uint64_t idle_calls_max = 1'000'000;
 /// Sets the ids of objects apart from those of agents with the same maker.
 constexpr std::uint32_t objects_branch = ~0U;
 constexpr std::size_t step_capacity = 8;
+/// Apart from whatever is numbered from 0, tasks and regions too.
+constexpr LogicalId main_agent{0x6D61696EU};
 /// Steps of a kept trace whose callers are looked for: that is slow.
 constexpr std::size_t callers_max = 2'000;
 
@@ -90,7 +92,7 @@ RunEnd Engine::run(Strategy& strategy, std::string_view name, std::function<void
     State& state;
     ~Release() { state.strategy = nullptr; }
   } release{s};
-  add_agent_as(child(LogicalId{}, s.outside_made++), std::string(name), std::move(main));
+  add_agent_as(main_agent, std::string(name), std::move(main));
   try {
     s.make_steps(*this);
   } catch (...) {  // of the strategy or on_idle
@@ -575,6 +577,33 @@ void Engine::note_goal(std::string_view name, bool reached) {
 }
 
 const std::map<std::string, bool, std::less<>>& Engine::goals() const noexcept { return state_->goals; }
+
+std::size_t Engine::choose_guest(std::span<const LogicalId> those) {
+  State& s = *state_;
+  QUIESCE_ASSERT(!those.empty(), "one of the guests must be able to move");
+  if (s.is_aborting || s.strategy == nullptr) return 0;
+  const LogicalId id = s.strategy->choose(those);
+  const auto at = static_cast<std::size_t>(std::ranges::lower_bound(those, id) - those.begin());
+  if (at == those.size() || those[at] != id) {
+    s.set_failure(
+        FailureKind::divergence,
+        fmt::format("at step {} one of {} guests was chosen that cannot move", s.end.steps, those.size()));
+    return 0;
+  }
+  if (those.size() > 1) s.end.choices.push_back(static_cast<std::uint32_t>(at));
+  return at;
+}
+
+void Engine::step_guest(LogicalId guest, Doing doing) {
+  State& s = *state_;
+  if (s.is_aborting || s.strategy == nullptr) return;
+  if (s.end.steps == s.limits.steps)
+    return fail_for_good(FailureKind::livelock, fmt::format("no end after {} steps", s.end.steps));
+  s.end.trace_hash = mix(mix(s.end.trace_hash, guest.value), doing.verb);
+  if (s.limits.keep_trace) s.trace.push_back({s.end.steps, guest, doing, {}, time_ns});
+  ++s.end.steps;
+  s.strategy->executed(Step{.agent = guest, .touches = {}});
+}
 
 // ---- ends ----
 

@@ -78,9 +78,9 @@ void LabExecutor::step_until_end(TaskRecord& task) {
   agents_.erase(id);
 }
 
-void LabExecutor::schedule(TaskRecord& task, Lane lane, Origin origin) noexcept {
+void LabExecutor::schedule(TaskRecord& task, Lane, Origin origin) noexcept {
   if (watch_.draining) return runnable_.push_back(&task);
-  watch_.scheduled(task, lane);
+  watch_.scheduled(task);
   if (origin == Origin::Yield) return;  // its agent gives way by itself
   const LogicalId id = task.logical();
   agents_.try_emplace(id, Agent{&task, true, false}).first->second.runnable = true;

@@ -18,7 +18,7 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 /// Looking for callers on a stack takes some of it, and should not be what it overflows by.
-constexpr std::size_t traced_stack_bytes = 4 * EngineLimits{}.stack_bytes;
+constexpr std::size_t traced_stack_factor = 4;
 /// One run in so many is made twice, and the first of these is early, so that short explorations have one too.
 constexpr std::uint64_t sample_interval = 64;
 constexpr std::uint64_t sample_first = 7;
@@ -59,7 +59,9 @@ Failure nondeterminism(const RunEnd& first, const RunEnd& again) {
 class ScriptedRun {
  public:
   ScriptedRun(const Options& options, const OneRun& one_run, std::vector<std::uint32_t> choices)
-      : engine_({.steps = options.step_limit, .stack_bytes = traced_stack_bytes, .keep_trace = true}),
+      : engine_({.steps = options.step_limit,
+                 .stack_bytes = traced_stack_factor * options.stack_bytes,
+                 .keep_trace = true}),
         script_(choices),
         strategy_(make_scripted(std::move(choices))) {
     strategy_->begin_run();
@@ -93,7 +95,7 @@ class Driver {
       : options_(options),
         one_run_(one_run),
         time_max_(time_max),
-        engine_({.steps = options.step_limit}),
+        engine_({.steps = options.step_limit, .stack_bytes = options.stack_bytes}),
         strategy_(std::move(strategy)) {}
 
   Report drive() {

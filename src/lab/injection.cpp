@@ -22,12 +22,22 @@ class InjectionStrategy final : public Strategy {
     places_ = 0;
     steps_ = 0;
     last_ = LogicalId{};
+    turn_ = 0;
     return true;
   }
 
-  /// Whoever moved last goes on if it can: every run follows the first up to where something is injected.
+  /// Whoever moved last goes on if it can, but not for ever: it may be waiting for another to move. So every run follows the first up
+  /// to where something is injected.
   LogicalId choose(std::span<const LogicalId> enabled) override {
-    if (!std::ranges::binary_search(enabled, last_)) last_ = enabled.front();
+    const auto last = std::ranges::lower_bound(enabled, last_);
+    const bool can_go_on = last != enabled.end() && *last == last_;
+    if (!can_go_on) {
+      last_ = enabled.front();
+      turn_ = 0;
+    } else if (++turn_ == turn_max) {
+      last_ = last + 1 != enabled.end() ? *(last + 1) : enabled.front();
+      turn_ = 0;
+    }
     return last_;
   }
 
@@ -52,11 +62,15 @@ class InjectionStrategy final : public Strategy {
   Counts counts() const override { return counts_; }
 
  private:
+  /// Steps in a row of one that keeps others waiting.
+  static constexpr std::uint32_t turn_max = 64;
+
   const std::uint32_t together_;
   std::deque<std::vector<std::uint64_t>> plans_;  // places of the runs to come, in ascending order
   std::vector<std::uint64_t> plan_;
   std::uint64_t places_ = 0, steps_ = 0;
   LogicalId last_{};
+  std::uint32_t turn_ = 0;  // its steps in a row
   Counts counts_;
 };
 

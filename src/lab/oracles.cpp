@@ -41,7 +41,9 @@ std::string Oracles::see(const KernelEvent& event, std::uint64_t step) {
       const auto task = tasks_.find(event.task->logical().value);
       if (task == tasks_.end() || task->second.requested) return {};
       task->second.requested = true;
-      if (Region* region = find(*event.task->region)) --region->unrequested;
+      // A finalizer is not among those that its region counts.
+      Region* region = find(*event.task->region);
+      if (region != nullptr && event.task->role != TaskRole::Finalizer) --region->unrequested;
       return see_phase(*event.task, task->second);
     }
     case KernelEventKind::TaskClaimed:
@@ -262,7 +264,7 @@ void Oracles::see_obligation(const KernelEvent& event) {
     task->second.obligations += reserved ? 1u : ~0u;
 }
 
-std::string Oracles::see_scheduled(const TaskRecord& record, Lane lane) {
+std::string Oracles::see_scheduled(const TaskRecord& record) {
   const auto found = tasks_.find(record.logical().value);
   if (found == tasks_.end()) return {};  // the finalizer phase
   Task& task = found->second;
@@ -270,7 +272,6 @@ std::string Oracles::see_scheduled(const TaskRecord& record, Lane lane) {
   task.owes_wake = false;
   if (std::exchange(task.queued, true))
     return fmt::format("{} was queued a second time before its next step (H3)", name_of(record));
-  static_cast<void>(lane);
   return {};
 }
 

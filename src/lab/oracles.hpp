@@ -34,7 +34,7 @@ class Oracles {
 
   /// Each gives the sentence that says which rule is broken; empty: none.
   std::string see(const quiesce::detail::KernelEvent& event, std::uint64_t step);
-  std::string see_scheduled(const quiesce::detail::TaskRecord& task, quiesce::detail::Lane lane);
+  std::string see_scheduled(const quiesce::detail::TaskRecord& task);
   /// Nothing can move; every timer that is due has fired.
   std::string see_idle(Time now);
   /// 10, every now and then.

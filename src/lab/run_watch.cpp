@@ -51,7 +51,11 @@ void RunWatch::at_cancel_point(Kernel& kernel, TaskRecord& task) noexcept {
     coverage->cancel_point(task.logical(), points_of_[task.logical().value]++, lands);
   const std::uint64_t point = cancel_points_++;
   if (!lands) return;
-  kernel.cancel_task(task, CancelReason::user(fmt::format("injected at cancel point {}", point)));
+  const CancelReason reason = CancelReason::user(fmt::format("injected at cancel point {}", point));
+  // A body has no request but its region's: nobody has its handle.
+  if (task.role == TaskRole::Body)
+    return kernel.cancel_region({task.region, task.region->word.load().generation()}, reason, Whose::Outside);
+  kernel.cancel_task(task, reason);
 }
 
 bool RunWatch::refuses(Refusal what) const noexcept {
@@ -84,8 +88,8 @@ void RunWatch::happened(Kernel& kernel, const KernelEvent& event) noexcept {
     engine.fail_noexcept(FailureKind::oracle, std::move(held));
 }
 
-void RunWatch::scheduled(const TaskRecord& task, Lane lane) noexcept {
-  if (!draining && !engine.is_aborting()) check(oracles_.see_scheduled(task, lane));
+void RunWatch::scheduled(const TaskRecord& task) noexcept {
+  if (!draining && !engine.is_aborting()) check(oracles_.see_scheduled(task));
 }
 
 bool RunWatch::idle() noexcept {

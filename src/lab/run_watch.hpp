@@ -29,7 +29,7 @@ class RunWatch {
   void use(LogicalId object, quiesce::detail::Use how) noexcept;
   void at_cancel_point(quiesce::detail::Kernel& kernel, quiesce::detail::TaskRecord& task) noexcept;
   void happened(quiesce::detail::Kernel& kernel, const quiesce::detail::KernelEvent& event) noexcept;
-  void scheduled(const quiesce::detail::TaskRecord& task, quiesce::detail::Lane lane) noexcept;
+  void scheduled(const quiesce::detail::TaskRecord& task) noexcept;
   /// Nothing can move, and no timer is due. False: the run is over.
   bool idle() noexcept;
   void move_clock(Time to) noexcept;

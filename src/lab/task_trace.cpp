@@ -78,7 +78,7 @@ void TaskTrace::see(const KernelEvent& event, const Now& now) {
     case KernelEventKind::RegionOpened:
       if (known_.insert(region.value).second)
         trace_.actors.push_back(
-            {region, TraceActor::Kind::region, "region " + event.region->path.to_string(),
+            {region, TraceActor::Kind::region, event.region->path.to_string(),
              event.region->parent != nullptr ? event.region->parent->logical : LogicalId{}});
       add(Kind::open, now, region);
       break;

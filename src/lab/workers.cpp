@@ -93,7 +93,7 @@ void WorkersExecutor::work(Worker& worker) {
 
 void WorkersExecutor::schedule(TaskRecord& task, Lane lane, quiesce::detail::Origin origin) noexcept {
   if (!watch_.draining) {
-    watch_.scheduled(task, lane);
+    watch_.scheduled(task);
     if (origin != quiesce::detail::Origin::Yield && watch_.dice.strike(watch_.mode.chaos.delay)) {
       held_.push_back({watch_.clock + watch_.dice.part_of(watch_.mode.chaos.delay_max), &task, lane, origin});
       return;

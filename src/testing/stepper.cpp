@@ -18,8 +18,19 @@
 #include "quiesce/detail/kernel/thread_context.hpp"
 #include "quiesce/detail/kernel/wait.hpp"
 #include "quiesce/detail/scope/blocking_call.hpp"
+#include "quiesce/detail/testing/stepper_guide.hpp"
 
-namespace quiesce::testing {
+namespace quiesce {
+
+namespace {
+constinit thread_local detail::MakeStepperGuide make_guide = nullptr;
+}
+
+detail::MakeStepperGuide detail::set_stepper_guides(MakeStepperGuide make) noexcept {
+  return std::exchange(make_guide, make);
+}
+
+namespace testing {
 
 using namespace detail;
 
@@ -106,6 +117,8 @@ struct Stepper::Impl final : Executor {
   std::deque<Driver> drivers;
   std::size_t last_driver = 0;
   std::list<RegionRecord> tombstones;
+  const std::unique_ptr<StepperGuide> guide = make_guide != nullptr ? make_guide() : nullptr;
+  std::vector<StepChoice> choices;  // those of a guided step
 
   explicit Impl(StepperOptions wanted) : options(std::move(wanted)) {
     KernelConfig config;
@@ -118,12 +131,14 @@ struct Stepper::Impl final : Executor {
     config.log = options.log;
     config.close_warning = options.close_warning;
     config.exact = true;
+    if (guide) config.defect = guide->defect();
     kernel = &Kernel::acquire(std::move(config), *this);
   }
 
   // ---- Executor ----
   void schedule(TaskRecord& task, Lane lane, detail::Origin origin) noexcept override {
     if (origin == detail::Origin::Spawn && task.role != TaskRole::Runner) remember(task);
+    if (guide) guide->scheduled(task);
     switch (lane) {
       case Lane::Cancel: cancel_lane.push_back(&task); break;
       case Lane::Timed: timed_lane.insert(&task); break;
@@ -153,6 +168,18 @@ struct Stepper::Impl final : Executor {
     return std::erase_if(ready_lane, [&](const Ready& entry) { return entry.job == &job; }) > 0;
   }
   Time now() const noexcept override { return clock; }
+  void happened(const KernelEvent& event) noexcept override {
+    if (guide) guide->happened(event);
+  }
+  void at_cancel_point(TaskRecord& task) noexcept override {
+    if (!guide || !guide->cancels(task)) return;
+    const CancelReason reason = CancelReason::user("injected");
+    // A body has no request but its region's.
+    if (task.role == TaskRole::Body)
+      return kernel->cancel_region({task.region, task.region->word.load().generation()}, reason,
+                                   Whose::Outside);
+    kernel->cancel_task(task, reason);
+  }
   void set_clock(Time time) {
     clock = time;
     set_coarse_now(time);
@@ -231,6 +258,7 @@ struct Stepper::Impl final : Executor {
 
   StepResult step_task(TaskRecord& task) {
     const bool driver = task.role == TaskRole::Driver;
+    if (guide) guide->stepping(task);
     stepping = true;
     const ThreadContext outer = std::exchange(
         thread_context, ThreadContext{.running = thread_context.running, .executor = this, .worker = 0});
@@ -243,31 +271,53 @@ struct Stepper::Impl final : Executor {
   }
   void run_job(BlockingCallBase& job) {
     TaskRecord* outer = current_task();
+    if (guide) guide->stepping(job.task);
     stepping = true;
     job.run(&job);
     stepping = false;
     set_current_task(outer);
     settle();
   }
-  /// The next step in lane order; nothing may be idle.
+  /// The next step in lane order, or the guide's; not all lanes may be empty.
   void step_next() {
-    if (!cancel_lane.empty()) {
-      TaskRecord* task = cancel_lane.front();
-      cancel_lane.pop_front();
+    std::size_t at = guide ? choose_guided() : 0;
+    if (at < cancel_lane.size()) {
+      auto entry = cancel_lane.begin() + static_cast<std::ptrdiff_t>(at);
+      TaskRecord* task = *entry;
+      cancel_lane.erase(entry);
       step_task(*task);
-    } else if (!timed_lane.empty()) {
-      TaskRecord* task = *timed_lane.begin();
-      timed_lane.erase(timed_lane.begin());
-      step_task(*task);
-    } else {
-      Ready entry = ready_lane.front();
-      ready_lane.pop_front();
-      if (entry.task != nullptr) {
-        step_task(*entry.task);
-      } else {
-        run_job(*entry.job);
-      }
+      return;
     }
+    at -= cancel_lane.size();
+    if (at < timed_lane.size()) {
+      auto entry = std::next(timed_lane.begin(), static_cast<std::ptrdiff_t>(at));
+      TaskRecord* task = *entry;
+      timed_lane.erase(entry);
+      step_task(*task);
+      return;
+    }
+    auto place = ready_lane.begin() + static_cast<std::ptrdiff_t>(at - timed_lane.size());
+    Ready entry = *place;
+    ready_lane.erase(place);
+    if (entry.task != nullptr) {
+      step_task(*entry.task);
+    } else {
+      run_job(*entry.job);
+    }
+  }
+  /// An index into the three lanes one after the other.
+  std::size_t choose_guided() {
+    choices.clear();
+    for (TaskRecord* task : cancel_lane) choices.push_back({task, Lane::Cancel});
+    for (TaskRecord* task : timed_lane) choices.push_back({task, Lane::Timed});
+    for (const Ready& entry : ready_lane)
+      choices.push_back({entry.task != nullptr ? entry.task : &entry.job->task, Lane::Ready});
+    const std::size_t chosen = guide->choose(choices);
+    QUIESCE_ASSERT(chosen < choices.size(), "a guide chooses among what can be stepped");
+    return chosen;
+  }
+  void note_idle() {
+    if (guide && idle()) guide->idle(clock);
   }
   bool take_from_lane(TaskRecord& task) {
     return std::erase(cancel_lane, &task) + (task.is_timed() ? timed_lane.erase(&task) : 0) +
@@ -276,6 +326,7 @@ struct Stepper::Impl final : Executor {
   }
   /// Moves the clock to the next timer; false when there is none.
   bool pass_time() {
+    note_idle();
     if (timers.empty()) return false;
     set_clock(std::max(clock, timers.begin()->deadline));
     settle();
@@ -369,8 +420,10 @@ struct Stepper::Impl final : Executor {
 
   // ---- the end ----
   [[noreturn]] void cannot_end(const char* why) {
-    std::fputs(fmt::format("quiesce: ~Stepper: {}; it would leak what still waits:\n{}", why, waits()).c_str(),
-               stderr);
+    const std::string text =
+        fmt::format("quiesce: ~Stepper: {}; it would leak what still waits:\n{}", why, waits());
+    if (guide) guide->cannot_end(text);
+    std::fputs(text.c_str(), stderr);
     std::abort();
   }
   void shut_down() {
@@ -493,6 +546,7 @@ std::size_t Stepper::run_until_idle() {
     impl_->step_next();
     ++steps;
   }
+  impl_->note_idle();
   impl_->rethrow_unisolated();
   return steps;
 }
@@ -598,4 +652,5 @@ std::vector<TaskId> Stepper::runnable() const {
 
 Snapshot Stepper::snapshot() const { return take_snapshot(impl_->kernel->roots(), impl_->clock); }
 
-}  // namespace quiesce::testing
+}  // namespace testing
+}  // namespace quiesce

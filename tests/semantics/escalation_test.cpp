@@ -71,6 +71,21 @@ TEST_F(Bounded, C10_past_the_clean_up_budget_the_frame_is_destroyed) {
   EXPECT_EQ(b.stepper.now(), Time::zero() + 15s);
 }
 
+// Both are due in the same instant; the graver request of the deadline must not find the clean-up's timer half spent.
+TEST_F(Bounded, B4_C10_a_deadline_and_the_end_of_the_clean_up_fall_together) {
+  auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
+    Farewell bye(&lines, "frame");
+    scope.cancel(CancelReason::user("stop"));
+    co_await ignores(cx, 60);
+  };
+  const Budget budget = Budget::infinite().with_deadline(Time::zero() + 10s);
+  Outcome<> o = b.run_region(body, bounded().with_budget(budget));
+  ASSERT_TRUE(o.is_cancelled()) << o;
+  EXPECT_EQ(o.cancel_reason().kind(), CancelKind::Deadline);
+  EXPECT_EQ(lines, Lines{"frame"});
+  EXPECT_EQ(b.stepper.now(), Time::zero() + 10s);
+}
+
 TEST_F(Bounded, C10_the_escalation_is_recorded) {
   auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
     scope.cancel(CancelReason::user("stop"));
@@ -314,7 +329,7 @@ TEST(Masks, C10_shutdown_names_what_it_could_not_end) {
 
 TEST(Masks, C10_escalation_races_completion_on_threads) {
   Runtime rt = Runtime::builder().workers(2).build();
-  constexpr int rounds = 100;
+  constexpr int rounds = repeated(100);
   std::atomic<int> frames{0};
   auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
     for (int i = 0; i < rounds; ++i) {

@@ -165,8 +165,10 @@ TEST_F(Isolated, P2_ids_are_unique_in_a_run_and_the_same_in_the_next) {
   auto ids = [&] {
     Bench<CollectAll> bench(options());
     log->lines.clear();
-    for (int i = 0; i < 3; ++i) (void)bench.scope.spawn(bench.cx, panicking, std::string("p")).value();
-    bench.stepper.run_until_idle();
+    for (int i = 0; i < 3; ++i) {
+      (void)bench.scope.spawn(bench.cx, panicking, std::string("p")).value();
+      bench.stepper.run_until_idle();
+    }
     Lines found;
     for (auto& line : log->panics()) found.push_back(line.fields["panic_id"]);
     return found;
@@ -400,8 +402,9 @@ TEST_F(Isolated, P5_what_is_no_exception_and_no_string_is_an_unknown_panic) {
     throw std::string("a string");
     co_return;
   };
-  auto first = bench.scope.spawn(bench.cx, odd).value(), second = bench.scope.spawn(bench.cx, text).value();
+  auto first = bench.scope.spawn(bench.cx, odd).value();
   EXPECT_EQ(bench.stepper.run(first.join(bench.cx)).panic().message(), "panic-0.0.0-1: unknown panic");
+  auto second = bench.scope.spawn(bench.cx, text).value();
   EXPECT_EQ(bench.stepper.run(second.join(bench.cx)).panic().message(), "panic-0.0.1-2: a string");
 }
 

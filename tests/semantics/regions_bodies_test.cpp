@@ -113,6 +113,7 @@ TEST(Regions, R5_a_body_that_ends_cancelled_cancels_the_region_with_that_reason)
   Outcome<int> outcome = region_outcome(bench, body);
   ASSERT_TRUE(outcome.is_cancelled()) << outcome;
   EXPECT_EQ(outcome.cancel_reason().message(), "of its own accord");
+  ASSERT_TRUE(seen);
   EXPECT_EQ(seen->kind(), CancelKind::Timeout);
   EXPECT_EQ(seen->message(), "of its own accord");
 }
@@ -170,7 +171,7 @@ TEST(Regions, R5_a_local_callers_body_is_pinned_to_its_worker) {
   auto local = [](Cx cx) -> Task<> {
     const std::thread::id home = std::this_thread::get_id();
     auto body = [&](Cx inner, Scope<>&) -> Task<> {
-      for (int i = 0; i < 200; ++i) {
+      for (int i = 0; i < repeated(200); ++i) {
         EXPECT_EQ(std::this_thread::get_id(), home);
         co_await inner.yield();
       }
@@ -179,7 +180,7 @@ TEST(Regions, R5_a_local_callers_body_is_pinned_to_its_worker) {
     EXPECT_EQ(std::this_thread::get_id(), home);
   };
   auto busy = [](Cx cx) -> Task<> {
-    for (int i = 0; i < 200; ++i) co_await cx.yield();
+    for (int i = 0; i < repeated(200); ++i) co_await cx.yield();
   };
   auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
     for (int i = 0; i < 4; ++i) {

@@ -298,7 +298,7 @@ TEST(Regions, R4_a_result_that_nobody_takes_dies_before_its_region_closes) {
   };
   Runtime runtime = Runtime::builder().workers(2).build();
   auto body = [](Cx cx, Scope<>&) -> Task<> {
-    for (int i = 0; i < 200; ++i) {
+    for (int i = 0; i < repeated(200); ++i) {
       std::atomic<int> alive{0}, made{0};
       auto inner = [&](Cx mine, Scope<>& scope) -> Task<> {
         auto child = [&](Cx) -> Task<Borrowing> {

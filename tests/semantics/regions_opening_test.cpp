@@ -97,8 +97,7 @@ TEST(Regions, R8_max_children) {
   };
   auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
     auto holder = scope.spawn(cx, opens, unsafe_send(&door)).value();
-    co_await cx.yield();
-    co_await cx.yield();
+    co_await cx.sleep(1s);
     auto nothing = [](Cx, Scope<>&) -> Task<> { co_return; };
     auto refused = co_await scope.region(cx, FailFast{}, nothing).outcome();
     EXPECT_TRUE(refused.is_err());

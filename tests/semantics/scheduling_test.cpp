@@ -395,7 +395,7 @@ TEST(Scheduling, H3_duplicate_wakes_collapse) {
 
 TEST(Scheduling, H3_wakes_from_many_threads_are_each_seen) {
   Runtime runtime = Runtime::builder().workers(3).build();
-  constexpr int tasks = 2000;
+  constexpr int tasks = repeated(2000);
   std::atomic<int> seen{0};
   auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
     auto child = [](Cx mine) -> Task<> { co_await mine.yield(); };

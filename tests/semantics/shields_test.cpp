@@ -184,7 +184,7 @@ TEST_F(Shield, C11_the_steps_of_tasks_in_regions_inside_count_as_well) {
 
 TEST(Masks, C11_shields_and_requests_race_on_threads) {
   Runtime rt = Runtime::builder().workers(2).build();
-  constexpr int rounds = 200;
+  constexpr int rounds = repeated(200);
   std::atomic<int> shielded{0}, through{0}, ended{0};
   auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
     for (int i = 0; i < rounds; ++i) {

@@ -12,6 +12,10 @@
 #include "quiesce/metrics_memory.hpp"
 #include "quiesce/quiesce.hpp"
 #include "quiesce/testing/stepper.hpp"
+#ifdef QUIESCE_SEMANTICS_IN_LAB
+#include "semantics_lab/runtime.hpp"  // Runtime is the lab's
+#include "semantics_lab/tests.hpp"    // TEST and TEST_F are explored
+#endif
 
 namespace quiesce::semantics {
 
@@ -21,6 +25,15 @@ using testing::Stepper;
 using testing::StepperOptions;
 using testing::StepResult;
 using Lines = std::vector<std::string>;
+
+/// How often a test does what may meet a race by chance. The lab looks for the race itself, in runs that are short.
+constexpr int repeated(int on_threads) {
+#ifdef QUIESCE_SEMANTICS_IN_LAB
+  return on_threads < 6 ? on_threads : 6;
+#else
+  return on_threads;
+#endif
+}
 
 /// Tasks that co_await it wait until the test opens it. A foreign awaitable: no request ends the wait. One thread.
 class Door {

@@ -54,6 +54,8 @@ struct Options {
   /// The directory in which a failure leaves a directory of its own, with all that is needed to look into it: the token, the trace,
   /// the report, and what was run. Empty: the environment's QUIESCE_CRASH_PACKS, or none.
   std::string crash_packs = {};
+  /// Of each agent; more while a failure's trace is written, and under sanitizers.
+  std::size_t stack_bytes = detail::EngineLimits{}.stack_bytes;
 };
 
 /// The first failure that was found.

@@ -260,6 +260,46 @@ TEST(LabExplore, CancelEverywhereVisitsEveryCancelPoint) {
   EXPECT_GE(cancelled, 3) << "a yield was not cancelled";
 }
 
+TEST(LabExplore, CancelEverywhereLetsOthersMoveWhileATaskYieldsForThem) {
+  auto body = [](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
+    struct AtEnd {
+      bool* done;
+      ~AtEnd() { *done = true; }
+    };
+    bool is_done = false;
+    auto other = [](q::Cx own, bool* done) -> q::Task<> {
+      AtEnd at_end{done};
+      co_await own.yield();
+    };
+    auto inner = [&](q::Cx mine, q::Scope<>& below) -> q::Task<> {
+      auto mask = mine.mask();
+      (void)below.launch(mine, other, q::unsafe_send(&is_done));
+      while (!is_done && !mine.is_cancel_requested()) co_await mine.yield();
+    };
+    auto opened = scope.region(cx, q::FailFast{}, inner);
+    (void)co_await std::move(opened).outcome();
+  };
+  lab::Report report = lab::cancel_everywhere(body);
+  EXPECT_FALSE(report.failed()) << report.text();
+  EXPECT_TRUE(report.exhausted);
+}
+
+TEST(LabExplore, ARequestToABodyIsItsRegions) {
+  // The child waits for a request that comes to it with the body's alone.
+  auto body = [](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
+    auto child = [](q::Cx mine) -> q::Task<> {
+      auto mask = mine.mask();
+      while (!mine.is_cancel_requested()) co_await mine.yield();
+    };
+    (void)scope.launch(cx, child);
+    co_await cx.yield();
+    scope.cancel(q::CancelReason::user("enough"));
+  };
+  lab::Report report = lab::cancel_everywhere(body);
+  EXPECT_FALSE(report.failed()) << report.text();
+  EXPECT_EQ(report.runs, 2u) << "the yield is the one cancel point";
+}
+
 TEST(LabExplore, CancelEverywhereFindsWhatACancelBreaksAndReplaysIt) {
   // Takes from one account, waits, and pays into the other: a request in between loses the money.
   auto body = [](q::Cx cx, q::Scope<>&) -> q::Task<> {

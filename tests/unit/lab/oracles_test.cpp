@@ -1,6 +1,7 @@
 // Each oracle fires on a kernel with the defect that it is there for, and on none without.
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 
 #include "lab/planted.hpp"
@@ -194,6 +195,30 @@ TEST(LabOracles, ADescendantThatIsNotReached) {
 
 TEST(LabOracles, ATaskThatIsNotReached) {
   expect_fires(Defect::TaskForgotten, nested, "the request did not reach 1 of the");
+}
+
+// A finalizer is no task of its region's: that a request comes to it must not put the region's count wrong.
+TEST(LabOracles, ARequestWhileAFinalizerRunsIsNone) {
+  const Body body = [](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
+    std::optional<q::Scope<>> finalizing;
+    auto inner = [&](q::Cx, q::Scope<>& mine) -> q::Task<> {
+      auto finalizer = [&finalizing, mine](q::Cx own) -> q::Task<> {
+        finalizing = mine;
+        for (int i = 0; i < 3; ++i) co_await own.yield();
+      };
+      EXPECT_TRUE(mine.defer_async(q::unsafe_send(finalizer)));
+      co_return;
+    };
+    auto canceller = [&](q::Cx own) -> q::Task<> {
+      while (!finalizing) co_await own.yield();
+      finalizing->cancel(q::CancelReason::user("too late"));
+    };
+    auto cancels = scope.spawn(cx, q::unsafe_send(canceller)).value();
+    auto opened = scope.region(cx, q::FailFast{}, inner);
+    (void)co_await std::move(opened).outcome();
+    co_await cancels.join(cx);
+  };
+  EXPECT_LAB_OK(lab::explore({.max_runs = 100}, body));
 }
 
 TEST(LabOracles, ADeadlineThatIsIgnored) {

@@ -197,6 +197,13 @@ class Engine {
   LogicalId find_user(LogicalId object) const;
   /// A choice of data, 0 to n - 1.
   std::uint32_t draw(std::uint32_t n);
+  /// For an agent that steps others by a scheduler of its own, which are no agents of this engine (a Stepper's tasks): which of `those`
+  /// (at least one, in ascending order) makes a step now, chosen by the strategy as it chooses agents. An index. When the strategy
+  /// chooses none of them the run fails, and 0 is given. Not for dpor(): what guests touch is not told.
+  std::size_t choose_guest(std::span<const LogicalId> those);
+  /// A guest makes a step, within the agent's: counted and written down as one of its own. At the limit of steps the run ends
+  /// as a livelock, for good.
+  void step_guest(LogicalId guest, Doing doing);
   /// Ends the run. From inside an agent it does not return (throws RunAborted, or, where that cannot be,
   /// returns and the run ends at the next visible point). The first failure counts.
   void fail(FailureKind kind, std::string message, std::source_location where = {});
