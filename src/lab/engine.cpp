@@ -73,7 +73,10 @@ std::uint64_t mix(std::uint64_t hash, std::string_view text) {
 
 // ---- a run ----
 
-Engine::Engine(EngineLimits limits) : state_(std::make_unique<State>()) { state_->limits = limits; }
+Engine::Engine(EngineLimits limits) : state_(std::make_unique<State>()) {
+  state_->limits = limits;
+  if (limits.weak_memory) state_->weak_memory = std::make_unique<WeakMemory>();
+}
 Engine::~Engine() = default;
 
 RunEnd Engine::run(Strategy& strategy, std::string_view name, std::function<void()> main) {
@@ -135,6 +138,7 @@ void Engine::State::reset(Strategy& chooser) {
   late_failure.reset();
   complaints.clear();
   gave_up = is_aborting = false;
+  if (weak_memory) weak_memory->begin_run();
 }
 
 // ---- who can move ----
@@ -399,6 +403,8 @@ LogicalId Engine::find_user(LogicalId object) const {
 }
 
 AgentClock* Engine::clock() noexcept { return state_->running != nullptr ? &state_->running->clock : nullptr; }
+
+WeakMemory* Engine::weak_memory() noexcept { return state_->weak_memory.get(); }
 
 const AgentClock& Engine::clock_of(LogicalId agent) const {
   const Agent* found = state_->find(agent);

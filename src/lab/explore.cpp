@@ -70,7 +70,10 @@ Failure nondeterminism(const RunEnd& first, const RunEnd& again) {
 class ScriptedRun {
  public:
   ScriptedRun(const Options& options, const OneRun& one_run, std::vector<std::uint32_t> choices)
-      : engine_({.steps = options.step_limit, .stack_bytes = traced_stack_bytes, .keep_trace = true}),
+      : engine_({.steps = options.step_limit,
+                 .stack_bytes = traced_stack_bytes,
+                 .keep_trace = true,
+                 .weak_memory = options.memory == Memory::weak}),
         script_(choices),
         strategy_(make_scripted(std::move(choices))) {
     strategy_->begin_run();
@@ -97,7 +100,7 @@ class Driver {
   Driver(const Options& options, std::unique_ptr<Strategy> strategy, const OneRun& one_run)
       : options_(options),
         one_run_(one_run),
-        engine_({.steps = options.step_limit}),
+        engine_({.steps = options.step_limit, .weak_memory = options.memory == Memory::weak}),
         strategy_(std::move(strategy)) {}
 
   Report drive() {
@@ -255,14 +258,25 @@ detail::OneRun run_of(const std::function<void()>& body) {
   };
 }
 
+/// Stands before the choices in the token of a run with weak memory.
+constexpr std::string_view weak_prefix = "m.";
+
+Report with_memory(Report report, Memory memory) {
+  if (report.first_failure && memory == Memory::weak) report.first_failure->token.insert(0, weak_prefix);
+  return report;
+}
+
 }  // namespace
 
 Report explore_threads(const Options& options, const std::function<void()>& body) {
-  return detail::drive(options, run_of(body));
+  return with_memory(detail::drive(options, run_of(body)), options.memory);
 }
 
 Report replay_threads(std::string_view token, const std::function<void()>& body, const Options& options) {
-  return detail::drive_replay(token, options, run_of(body));
+  Options as_then = options;
+  as_then.memory = token.starts_with(weak_prefix) ? Memory::weak : Memory::sc;
+  if (as_then.memory == Memory::weak) token.remove_prefix(weak_prefix.size());
+  return with_memory(detail::drive_replay(token, as_then, run_of(body)), as_then.memory);
 }
 
 }  // namespace quiesce::lab

@@ -37,17 +37,19 @@ std::string text_of(const Outcome<>& outcome) {
   return text.str();
 }
 
-/// What a run's choices mean depends on this: it stands before them in the token, "s7.w2.c.".
+/// What a run's choices mean depends on this: it stands before them in the token, "s7.w2.c.m.".
 struct RunMode {
   std::uint64_t seed = 0;
   std::uint32_t workers = 1;
   bool draws_cancels = false;
+  Memory memory = Memory::sc;
 
   std::string prefix() const {
     std::string text;
     if (seed != 0) text += fmt::format("s{}.", seed);
     if (workers != 1) text += fmt::format("w{}.", workers);
     if (draws_cancels) text += "c.";
+    if (memory == Memory::weak) text += "m.";
     return text;
   }
   /// Takes the prefix off. What cannot be read stays, and is no token.
@@ -61,7 +63,8 @@ struct RunMode {
       const std::string_view part = token.substr(0, dot);
       const bool read = (part[0] == 's' && number(part, mode.seed)) ||
                         (part[0] == 'w' && number(part, mode.workers)) ||
-                        (part == "c" && (mode.draws_cancels = true));
+                        (part == "c" && (mode.draws_cancels = true)) ||
+                        (part == "m" && (mode.memory = Memory::weak) == Memory::weak);
       if (!read) break;
       token.remove_prefix(dot + 1);
     }
@@ -171,18 +174,18 @@ Report with_mode(Report report, const RunMode& mode) {
 }  // namespace
 
 Report explore_tasks(const Options& options, const InstallBody& install) {
-  const RunMode mode{.seed = options.seed, .workers = options.workers};
+  const RunMode mode{.seed = options.seed, .workers = options.workers, .memory = options.memory};
   return with_mode(drive(options, run_of(mode, install)), mode);
 }
 
 Report cancel_tasks(const Options& options, std::uint32_t together, const InstallBody& install) {
-  const RunMode mode{.seed = options.seed, .draws_cancels = true};
+  const RunMode mode{.seed = options.seed, .draws_cancels = true, .memory = options.memory};
   return with_mode(drive(options, make_injection(together), run_of(mode, install)), mode);
 }
 
 Report replay_tasks(std::string_view token, const InstallBody& install) {
   const RunMode mode = RunMode::take_from(token);
-  return with_mode(drive_replay(token, Options{}, run_of(mode, install)), mode);
+  return with_mode(drive_replay(token, Options{.memory = mode.memory}, run_of(mode, install)), mode);
 }
 
 }  // namespace quiesce::lab::detail

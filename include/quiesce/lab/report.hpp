@@ -29,6 +29,11 @@ constexpr StrategySpec exhaustive(std::uint32_t preemptions = ~0u) {
 /// Every Mazurkiewicz class once (Abdulla et al., POPL 2014).
 constexpr StrategySpec dpor() { return {StrategySpec::Kind::Dpor, 0}; }
 
+/// What the atomics of a run may show. `weak`: what the C++ memory model allows, as far as docs/lab.md says.
+enum class Memory : std::uint8_t { sc, weak };
+inline constexpr Memory sc = Memory::sc;
+inline constexpr Memory weak = Memory::weak;
+
 struct Report;
 
 struct Options {
@@ -39,6 +44,7 @@ struct Options {
   bool stop_at_first_failure = true;
   std::uint32_t workers = 1;                                   // simulated; of coroutine bodies
   std::function<void(const Report& so_far)> on_progress = {};  // some times a second
+  Memory memory = Memory::sc;
 };
 
 /// The first failure that was found.

@@ -1,0 +1,141 @@
+#pragma once
+// What a load may read: the weak memory model of a run with Options::memory = lab::weak.
+//
+// An operational, view-based form of the C++20 memory model as repaired by Lahav, Vafeiadis, Kang, Hur, Dreyer: Repairing
+// sequential consistency in C/C++11, PLDI 2017 (RC11), in the line of Kang, Hur, Lahav, Vafeiadis, Dreyer: A promising
+// semantics for relaxed-memory concurrency, POPL 2017, without its promises.
+//
+//  1. Each atomic has a *history*: all values that were ever stored, in its modification order. Of each the run knows who made it
+//     and who has read it, as stamps of vector clocks (clock.hpp), and what a reader that acquires comes to know: `released`.
+//  2. An agent's *bound* in a history is the newest value of which it knows that it was made or read: by itself, or by anything
+//     that happens before. It reads any value from its bound on (coherence); which one is a draw, 0 for the newest.
+//  3. A store takes any place behind the bound. A read-modify-write stands directly behind the value it reads, and nothing comes
+//     between the two later: so it reads one that no other has read in this way (atomicity).
+//  4. A release store releases what its agent knows; a relaxed one what its agent knew at its last release fence. A
+//     read-modify-write releases what the value released that it has read, too: release sequences. A load that acquires knows what
+//     its value has released; a relaxed one will know it at its agent's next acquire fence.
+//  5. The order of all sequentially consistent operations is the order in which the run makes them. Each history has an *SC
+//     mark*: the newest value that such an operation has stored or read, or that a seq_cst fence's agent was bound to. A seq_cst
+//     operation on it reads or stands no further back. A seq_cst fence counts as a read of each history at its mark, by which
+//     its agent, and whoever comes to know of the fence, is bound.
+//
+// What it shows: every execution of RC11 in which the order of the seq_cst operations goes with the order of reading-from. What it
+// does not: a load that reads from a store that has not been made yet (load buffering; RC11 forbids that as well, hardware and C++20
+// allow it), and executions in which a seq_cst operation comes, in the order of those, before another that it has heard of by
+// relaxed accesses only.
+//
+// Determinism and dependence: what an operation may read depends on the earlier operations on its object, on what happens before
+// it, and, for seq_cst operations, on the fences. So a seq_cst operation touches `sc_object` (Read), a seq_cst fence too (Write), and
+// a seq_cst load that moves the mark writes its object.
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <source_location>
+#include <vector>
+
+#include "quiesce/detail/lab/clock.hpp"
+#include "quiesce/detail/lab/strategy.hpp"
+
+namespace quiesce::lab::detail {
+
+class Engine;
+class WeakMemory;
+
+/// What stands for the order of all seq_cst operations among the touches of a step.
+inline constexpr LogicalId sc_object = child(LogicalId{~std::uint64_t{0}}, 0);
+
+enum class Effect : std::uint8_t { Load, Store, Modify };
+
+/// The values of one atomic in their modification order. Values are kept as bytes.
+class History {
+ public:
+  /// The initial value is made, not stored: whoever uses the atomic must know of its making.
+  History(Engine& engine, WeakMemory& memory, LogicalId object, const void* initial, std::size_t size);
+
+  // An operation is begun and finished within one step.
+
+  /// Decides by draws what the operation reads and which place its value takes. The value read; of a store nothing.
+  const void* begin(Engine& engine, Effect effect, std::memory_order order);
+  /// Of a compare-exchange: true if it finds what it expects, and is then to be finished.
+  bool begin_compare(Engine& engine, const void* expected, std::memory_order success,
+                     std::memory_order failure);
+  /// A load of a value that is not `old`; nullptr if the agent may read none.
+  const void* begin_other(Engine& engine, const void* old, std::memory_order order);
+  bool has_other(Engine& engine, const void* old) const;
+  /// Puts the value of a store or a read-modify-write in its place.
+  void finish(Engine& engine, const void* value);
+
+  const void* value_read() const { return value_of(read_); }
+  const void* newest() const { return value_of(order_.back()); }
+
+ private:
+  friend WeakMemory;
+  using Index = std::uint32_t;  // of a message, in the order of making
+  using Place = std::size_t;    // of a message, in the modification order
+
+  struct Message {
+    Stamp made;
+    bool is_modified;  // the message behind it is a read-modify-write of it
+    Clock released;
+    std::vector<Stamp> readers;  // the first read of each slot
+  };
+
+  const void* value_of(Index message) const { return values_.data() + message * size_; }
+  bool is_value(Index message, const void* value) const {
+    return std::memcmp(value_of(message), value, size_) == 0;
+  }
+  Place place_of(Index message) const;
+  Place bound_of(const AgentClock& agent) const;
+  Place bound_of(const AgentClock& agent, std::memory_order order) const;
+  void check_made(Engine& engine) const;
+  void begin_touch(Engine& engine, std::memory_order order) const;
+  void draw(Engine& engine);
+  void read(Engine& engine, Index message, std::memory_order order);
+  void mark_read(Index message, Stamp stamp);
+  void move_mark(Engine& engine, Index message, std::memory_order order);
+
+  WeakMemory& memory_;
+  LogicalId object_;
+  std::size_t size_;
+  std::vector<Message> messages_;
+  std::vector<std::byte> values_;
+  std::vector<Index> order_;
+  Index sc_mark_ = 0;
+  // of the operation that has been begun
+  std::vector<Place> candidates_;
+  Index read_ = 0;
+  Place place_ = 0;
+  std::memory_order order_of_write_ = std::memory_order_relaxed;
+  bool is_modify_ = false;
+};
+
+/// What a run's agents and histories have in common.
+class WeakMemory {
+ public:
+  void begin_run();
+  void fence(Engine& engine, std::memory_order order, std::source_location at);
+
+ private:
+  friend History;
+  struct Fences {
+    Clock released;  // what the agent knew at its last release fence
+    Clock acquired;  // what its next acquire fence will let it know
+  };
+  Fences& of(const AgentClock& agent);
+  void mark_all(const AgentClock& agent);
+
+  std::vector<Fences> fences_;  // by slot
+  std::vector<std::weak_ptr<History>> histories_;
+
+ public:
+  std::shared_ptr<History> make_history(Engine& engine, LogicalId object, const void* initial,
+                                        std::size_t size);
+};
+
+void fence_in(Engine& engine, std::memory_order order, std::source_location at);
+/// Outside of a run.
+void fence_outside(std::memory_order order) noexcept;
+
+}  // namespace quiesce::lab::detail
