@@ -28,11 +28,42 @@ Stamp stamp_of(const AgentClock* agent) { return agent != nullptr ? agent->stamp
 
 }  // namespace
 
+// ---- the order of seq_cst accesses ----
+
+ScOrder::Set ScOrder::before(const AgentClock& agent) const {
+  Set set;
+  for (Index i = 0; i < accesses_.size(); ++i) {
+    if (agent.knows(accesses_[i].known_by)) set |= Set(accesses_[i].before).set(i);
+  }
+  return set;
+}
+
+ScOrder::Set ScOrder::closure(const Set& set) const {
+  Set closed = set;
+  for (Index i = 0; i < accesses_.size(); ++i) {
+    if (set[i]) closed |= accesses_[i].before;
+  }
+  return closed;
+}
+
+ScOrder::Index ScOrder::add(const AgentClock& agent, bool is_write, const Set& before, const Set& after) {
+  const Index added = accesses_.size();
+  // "Strongly happens before": by the release that a write is itself nobody knows of what comes after it.
+  Stamp known_by = agent.stamp();
+  if (is_write) ++known_by.time;
+  accesses_.push_back({known_by, before});
+  if (after.none()) return added;
+  for (Index i = 0; i < added; ++i) {
+    if (after[i] || (accesses_[i].before & after).any()) accesses_[i].before |= Set(before).set(added);
+  }
+  return added;
+}
+
 // ---- a history ----
 
 History::History(Engine& engine, WeakMemory& memory, LogicalId object, const void* initial, std::size_t size)
     : memory_(memory), object_(object), size_(size) {
-  messages_.push_back({stamp_of(engine.clock()), false, {}, {}});
+  messages_.push_back({.made = stamp_of(engine.clock()), .is_modified = false, .released = {}});
   const auto* bytes = static_cast<const std::byte*>(initial);
   values_.assign(bytes, bytes + size);
   order_.push_back(0);
@@ -52,9 +83,47 @@ History::Place History::bound_of(const AgentClock& agent) const {
   return 0;
 }
 
-History::Place History::bound_of(const AgentClock& agent, std::memory_order order) const {
-  const Place bound = bound_of(agent);
-  return is_sc(order) ? std::max(bound, place_of(sc_mark_)) : bound;
+History::Limits History::limits_of(Engine& engine, const AgentClock& agent, std::memory_order order) const {
+  Limits limits{.bound = bound_of(agent)};
+  if (!is_sc(order)) return limits;
+  limits.is_sc = true;
+  const ScOrder& all = memory_.sc_order_;
+  limits.before = all.before(agent);
+  const ScOrder::Set heard = memory_.of(agent).heard & ~limits.before;
+  limits.is_loose = heard.any() && !all.is_full();
+  limits.heard = limits.is_loose ? all.closure(heard) : ScOrder::Set();
+  limits.bound = std::max(limits.bound, place_of(limits.is_loose ? fence_mark_ : sc_mark_));
+  engine.touch({sc_object, limits.is_loose ? Access::Write : Access::Read});
+  return limits;
+}
+
+ScOrder::Set History::before(const Limits& limits, Place place, bool modifies) const {
+  ScOrder::Set set = messages_[order_[place]].sc_made;
+  if (modifies) set |= messages_[order_[place]].sc_accesses;
+  while (place-- > 0) set |= messages_[order_[place]].sc_accesses;
+  return memory_.sc_order_.closure(set) | limits.before;
+}
+
+ScOrder::Set History::after(Place place) const {
+  ScOrder::Set set;
+  while (++place < order_.size()) set |= messages_[order_[place]].sc_accesses;
+  return set;
+}
+
+bool History::is_allowed(const Limits& limits, Place place, bool modifies) const {
+  if (place < limits.bound) return false;
+  if (!limits.is_loose) return true;
+  const ScOrder::Set later = after(place);
+  return (later & ~limits.heard).none() && (later & before(limits, place, modifies)).none();
+}
+
+// It takes its place in S.
+void History::choose_sc(const AgentClock& agent, const Limits& limits, bool modifies) {
+  sc_access_.reset();
+  ScOrder& all = memory_.sc_order_;
+  if (!limits.is_sc || all.is_full()) return;
+  sc_access_.set(all.add(agent, modifies, before(limits, place_, modifies), after(place_)));
+  memory_.of(agent).heard |= sc_access_;
 }
 
 // An atomic is made by a plain write.
@@ -62,10 +131,6 @@ void History::check_made(Engine& engine) const {
   if (engine.is_aborting() || engine.clock()->knows(messages_.front().made)) return;
   engine.fail(FailureKind::data_race, fmt::format("{} uses {}, and nothing orders that behind its making",
                                                   engine.name_of(engine.self()), engine.name_of(object_)));
-}
-
-void History::begin_touch(Engine& engine, std::memory_order order) const {
-  if (is_sc(order)) engine.touch({sc_object, Access::Read});
 }
 
 // One of the candidates, which stand from the newest to the oldest.
@@ -76,20 +141,22 @@ void History::draw(Engine& engine) {
 
 const void* History::begin(Engine& engine, Effect effect, std::memory_order order) {
   const AgentClock* agent = engine.clock();
+  const bool modifies = effect != Effect::Load;
   is_modify_ = effect == Effect::Modify;
   order_of_write_ = order;
   candidates_.clear();
   if (agent == nullptr) {  // nobody's, and alone
     place_ = order_.size() - 1;
   } else {
-    begin_touch(engine, order);
     check_made(engine);
-    const Place bound = bound_of(*agent, order);
-    for (Place place = order_.size(); place-- > bound;) {
+    const Limits limits = limits_of(engine, *agent, order);
+    for (Place place = order_.size(); place-- > limits.bound;) {
       // To modify it, or to stand behind it, needs that no read-modify-write does.
-      if (effect == Effect::Load || !messages_[order_[place]].is_modified) candidates_.push_back(place);
+      if (modifies && messages_[order_[place]].is_modified) continue;
+      if (is_allowed(limits, place, modifies)) candidates_.push_back(place);
     }
     draw(engine);
+    choose_sc(*agent, limits, modifies);
   }
   if (effect == Effect::Store) return nullptr;
   read(engine, order_[place_], order);
@@ -105,15 +172,16 @@ bool History::begin_compare(Engine& engine, const void* expected, std::memory_or
   if (agent == nullptr) {
     place_ = order_.size() - 1;
   } else {
-    begin_touch(engine, is_sc(failure) ? failure : success);
     check_made(engine);
-    const Place bounds[] = {bound_of(*agent, failure), bound_of(*agent, success)};
-    for (Place place = order_.size(); place-- > std::min(bounds[0], bounds[1]);) {
+    const Limits limits[] = {limits_of(engine, *agent, failure), limits_of(engine, *agent, success)};
+    for (Place place = order_.size(); place-- > std::min(limits[0].bound, limits[1].bound);) {
       const bool matches = is_value(order_[place], expected);
-      if (place >= bounds[matches] && !(matches && messages_[order_[place]].is_modified))
-        candidates_.push_back(place);
+      if (matches && messages_[order_[place]].is_modified) continue;
+      if (is_allowed(limits[matches], place, matches)) candidates_.push_back(place);
     }
     draw(engine);
+    const bool matches = is_value(order_[place_], expected);
+    choose_sc(*agent, limits[matches], matches);
   }
   const bool matches = is_value(order_[place_], expected);
   read(engine, order_[place_], matches ? success : failure);
@@ -129,15 +197,16 @@ bool History::has_other(Engine& engine, const void* old) const {
 
 const void* History::begin_other(Engine& engine, const void* old, std::memory_order order) {
   const AgentClock* agent = engine.clock();
-  begin_touch(engine, order);
+  if (agent == nullptr) return is_value(order_.back(), old) ? nullptr : newest();
+  check_made(engine);
+  const Limits limits = limits_of(engine, *agent, order);
   candidates_.clear();
-  if (agent != nullptr) check_made(engine);
-  const Place bound = agent != nullptr ? bound_of(*agent, order) : order_.size() - 1;
-  for (Place place = order_.size(); place-- > bound;) {
-    if (!is_value(order_[place], old)) candidates_.push_back(place);
+  for (Place place = order_.size(); place-- > limits.bound;) {
+    if (!is_value(order_[place], old) && is_allowed(limits, place, false)) candidates_.push_back(place);
   }
   if (candidates_.empty()) return nullptr;
   draw(engine);
+  choose_sc(*agent, limits, false);
   read(engine, order_[place_], order);
   return value_read();
 }
@@ -147,6 +216,8 @@ void History::read(Engine& engine, Index message, std::memory_order order) {
   AgentClock* agent = engine.clock();
   if (agent == nullptr) return;
   mark_read(message, agent->stamp());
+  memory_.of(*agent).heard |= messages_[message].heard;
+  if (is_sc(order)) messages_[message].sc_accesses |= sc_access_;
   if (acquires(order)) {
     agent->acquire(messages_[message].released);
   } else {
@@ -171,7 +242,7 @@ void History::finish(Engine& engine, const void* value) {
   AgentClock* agent = engine.clock();
   const auto message = static_cast<Index>(messages_.size());
   const auto* bytes = static_cast<const std::byte*>(value);
-  Message made{stamp_of(agent), false, {}, {}};
+  Message made{.made = stamp_of(agent), .is_modified = false, .released = {}};
   if (is_modify_) {
     messages_[read_].is_modified = true;
     made.released = messages_[read_].released;
@@ -180,6 +251,10 @@ void History::finish(Engine& engine, const void* value) {
     agent->add_to(made.released);
   } else if (agent != nullptr) {
     made.released.merge(memory_.of(*agent).released);
+  }
+  if (agent != nullptr) {
+    if (is_sc(order_of_write_)) made.sc_made = made.sc_accesses = sc_access_;
+    made.heard = memory_.of(*agent).heard | memory_.sc_order_.before(*agent);
   }
   messages_.push_back(std::move(made));
   values_.insert(values_.end(), bytes, bytes + size_);
@@ -190,8 +265,9 @@ void History::finish(Engine& engine, const void* value) {
 // ---- a run's memory ----
 
 void WeakMemory::begin_run() {
-  fences_.clear();
+  agents_.clear();
   histories_.clear();
+  sc_order_.clear();
 }
 
 std::shared_ptr<History> WeakMemory::make_history(Engine& engine, LogicalId object, const void* initial,
@@ -201,10 +277,10 @@ std::shared_ptr<History> WeakMemory::make_history(Engine& engine, LogicalId obje
   return made;
 }
 
-WeakMemory::Fences& WeakMemory::of(const AgentClock& agent) {
+WeakMemory::Agent& WeakMemory::of(const AgentClock& agent) {
   const std::size_t slot = agent.stamp().slot;
-  if (slot >= fences_.size()) fences_.resize(slot + 1);
-  return fences_[slot];
+  if (slot >= agents_.size()) agents_.resize(slot + 1);
+  return agents_[slot];
 }
 
 void WeakMemory::fence(Engine& engine, std::memory_order order, std::source_location at) {
@@ -223,6 +299,7 @@ void WeakMemory::mark_all(const AgentClock& agent) {
     History::Index& mark = history->sc_mark_;
     const History::Place bound = history->bound_of(agent);
     if (history->place_of(mark) < bound) mark = history->order_[bound];
+    history->fence_mark_ = mark;
     history->mark_read(mark, agent.stamp());
   }
 }

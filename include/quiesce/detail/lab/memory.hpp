@@ -14,20 +14,26 @@
 //  4. A release store releases what its agent knows; a relaxed one what its agent knew at its last release fence. A
 //     read-modify-write releases what the value released that it has read, too: release sequences. A load that acquires knows what
 //     its value has released; a relaxed one will know it at its agent's next acquire fence.
-//  5. The order of all sequentially consistent operations is the order in which the run makes them. Each history has an *SC
-//     mark*: the newest value that such an operation has stored or read, or that a seq_cst fence's agent was bound to. A seq_cst
-//     operation on it reads or stands no further back. A seq_cst fence counts as a read of each history at its mark, by which
-//     its agent, and whoever comes to know of the fence, is bound.
+//  5. The seq_cst operations have one order, S. As a rule it is the order in which the run makes them: each history has a *mark*, the
+//     newest value that such an operation has stored or read, and a seq_cst operation on it stands no further back.
+//  6. An agent may have heard of a seq_cst access by relaxed means only: it has read, directly or through others, what was stored after
+//     it, and it does not happen before. Then a seq_cst access of that agent may come before that one in S, though it is made later:
+//     it reads, or stores, behind the mark. What S is bound to is kept as a graph, in which no cycle may come to be.
+//  7. A seq_cst fence is in S after all that was made before it and before all that comes later. It counts as a read of each history at
+//     its mark, by which its agent, and whoever comes to know of the fence, is bound; and it moves the mark to what its agent is
+//     bound to. Behind a mark that a fence has seen no seq_cst access stands.
 //
-// What it shows: every execution of RC11 in which the order of the seq_cst operations goes with the order of reading-from. What it
-// does not: a load that reads from a store that has not been made yet (load buffering; RC11 forbids that as well, hardware and C++20
-// allow it), and executions in which a seq_cst operation comes, in the order of those, before another that it has heard of by
-// relaxed accesses only.
+// What it shows: every execution of C++20 in which nothing is read before it is stored and seq_cst fences stand in S as they were made. What it does
+// not: a load that reads from a store that has not been made yet (load buffering: RC11 forbids it, hardware and C++20 allow
+// it), and fences that come before others in S of which they have heard by relaxed means. Of the seq_cst accesses of a run the
+// first 256 may be taken out of order.
 //
 // Determinism and dependence: what an operation may read depends on the earlier operations on its object, on what happens before
-// it, and, for seq_cst operations, on the fences. So a seq_cst operation touches `sc_object` (Read), a seq_cst fence too (Write), and
-// a seq_cst load that moves the mark writes its object.
+// it, and, for seq_cst operations, on the fences. So a seq_cst access touches `sc_object` (Read), a seq_cst fence too (Write), and
+// a seq_cst load that moves the mark writes its object. One that may be taken out of order (6) depends on all of S: it writes
+// `sc_object`.
 #include <atomic>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -47,6 +53,30 @@ class WeakMemory;
 inline constexpr LogicalId sc_object = child(LogicalId{~std::uint64_t{0}}, 0);
 
 enum class Effect : std::uint8_t { Load, Store, Modify };
+
+/// The seq_cst accesses of a run, and which of them must come before which in S.
+class ScOrder {
+ public:
+  static constexpr std::size_t accesses_max = 256;
+  using Set = std::bitset<accesses_max>;
+  using Index = std::size_t;
+
+  void clear() { accesses_.clear(); }
+  bool is_full() const { return accesses_.size() == accesses_max; }
+  /// Those that strongly happen before what the agent does next, and all before those.
+  Set before(const AgentClock& agent) const;
+  /// The set and all before it.
+  Set closure(const Set& set) const;
+  /// A new one, after `before`, which is closed, and before `after`.
+  Index add(const AgentClock& agent, bool is_write, const Set& before, const Set& after);
+
+ private:
+  struct Access {
+    Stamp known_by;  // whoever knows this has heard of what its agent did after it
+    Set before;
+  };
+  std::vector<Access> accesses_;
+};
 
 /// The values of one atomic in their modification order. Values are kept as bytes.
 class History {
@@ -79,7 +109,18 @@ class History {
     Stamp made;
     bool is_modified;  // the message behind it is a read-modify-write of it
     Clock released;
-    std::vector<Stamp> readers;  // the first read of each slot
+    std::vector<Stamp> readers{};  // the first read of each slot
+    ScOrder::Set sc_accesses{};    // that made or read it
+    ScOrder::Set sc_made{};        // the one that made it
+    ScOrder::Set heard{};          // accesses that come before it by reading-from and program order
+  };
+  /// What an operation may choose from.
+  struct Limits {
+    Place bound;  // no place before this one
+    bool is_sc = false;
+    bool is_loose = false;  // it may stand behind the mark, where S allows that
+    ScOrder::Set before{};  // what comes before it in S whatever it chooses
+    ScOrder::Set heard{};   // and what it has heard of besides, and all before that
   };
 
   const void* value_of(Index message) const { return values_.data() + message * size_; }
@@ -88,9 +129,13 @@ class History {
   }
   Place place_of(Index message) const;
   Place bound_of(const AgentClock& agent) const;
-  Place bound_of(const AgentClock& agent, std::memory_order order) const;
+  Limits limits_of(Engine& engine, const AgentClock& agent, std::memory_order order) const;
+  /// In S, of an access that reads the value at the place or, with `modifies`, stores behind it.
+  ScOrder::Set before(const Limits& limits, Place place, bool modifies) const;
+  ScOrder::Set after(Place place) const;
+  bool is_allowed(const Limits& limits, Place place, bool modifies) const;
   void check_made(Engine& engine) const;
-  void begin_touch(Engine& engine, std::memory_order order) const;
+  void choose_sc(const AgentClock& agent, const Limits& limits, bool modifies);
   void draw(Engine& engine);
   void read(Engine& engine, Index message, std::memory_order order);
   void mark_read(Index message, Stamp stamp);
@@ -102,11 +147,13 @@ class History {
   std::vector<Message> messages_;
   std::vector<std::byte> values_;
   std::vector<Index> order_;
-  Index sc_mark_ = 0;
+  Index sc_mark_ = 0;     // the newest that a seq_cst operation has made or read
+  Index fence_mark_ = 0;  // what it was at the last seq_cst fence, or what that one's agent was bound to
   // of the operation that has been begun
   std::vector<Place> candidates_;
   Index read_ = 0;
   Place place_ = 0;
+  ScOrder::Set sc_access_;  // itself, if it is one
   std::memory_order order_of_write_ = std::memory_order_relaxed;
   bool is_modify_ = false;
 };
@@ -123,10 +170,14 @@ class WeakMemory {
     Clock released;  // what the agent knew at its last release fence
     Clock acquired;  // what its next acquire fence will let it know
   };
-  Fences& of(const AgentClock& agent);
+  struct Agent : Fences {
+    ScOrder::Set heard;  // accesses that come before what it does, by reading-from and program order
+  };
+  Agent& of(const AgentClock& agent);
   void mark_all(const AgentClock& agent);
 
-  std::vector<Fences> fences_;  // by slot
+  std::vector<Agent> agents_;  // by slot
+  ScOrder sc_order_;
   std::vector<std::weak_ptr<History>> histories_;
 
  public:

@@ -1,0 +1,188 @@
+#include "exploring.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "quiesce/lab/thread.hpp"
+
+namespace quiesce::lab::parts {
+
+namespace {
+
+constexpr std::uint64_t runs_max = 5'000'000;
+constexpr std::uint64_t sites_runs = 300;  // random ones, in which sites are looked for
+
+const char* to_string(Operation operation) {
+  static constexpr const char* names[] = {"load",      "store",     "exchange", "compare_exchange",
+                                          "fetch_add", "fetch_sub", "wake"};
+  return names[static_cast<std::size_t>(operation)];
+}
+const char* to_string(std::memory_order order) {
+  switch (order) {
+    case std::memory_order_relaxed: return "relaxed";
+    case std::memory_order_acquire: return "acquire";
+    case std::memory_order_release: return "release";
+    case std::memory_order_acq_rel: return "acq_rel";
+    default: return "seq_cst";
+  }
+}
+
+/// The mutation of this thread, while there is one.
+class Mutated {
+ public:
+  explicit Mutated(const Mutation& mutation) { exploration().mutation = &mutation; }
+  ~Mutated() { exploration().mutation = nullptr; }
+  Mutated(const Mutated&) = delete;
+  Mutated& operator=(const Mutated&) = delete;
+};
+
+std::vector<Site> sites_of(const Part& part) {
+  std::map<Site, std::uint64_t> passed;
+  exploration().passed = &passed;
+  for (const Scenario& scenario : part.scenarios) {
+    explore_threads({.strategy = random(), .max_runs = sites_runs}, scenario.body);
+    explore_threads({.strategy = pct(3), .max_runs = sites_runs}, scenario.body);
+  }
+  exploration().passed = nullptr;
+  std::vector<Site> sites;
+  for (const auto& [site, times] : passed) {
+    if (std::ranges::find(part.files, site.file) != part.files.end()) sites.push_back(site);
+  }
+  return sites;
+}
+
+std::vector<std::memory_order> weaker(const Site& site) {
+  using enum std::memory_order;
+  const bool loads = site.operation == Operation::Load;
+  const bool stores = site.operation == Operation::Store;
+  switch (site.order) {
+    case seq_cst: return {loads ? acquire : stores ? release : acq_rel};
+    case acq_rel: return {acquire, release};
+    case acquire:
+    case release: return {relaxed};
+    default: return {};
+  }
+}
+
+/// All mutants that are one step weaker; and those of what is weaker still, if that step is not caught.
+std::vector<Mutation> mutations_of(const Site& site) {
+  std::vector<Mutation> mutations;
+  for (const std::memory_order order : weaker(site)) mutations.push_back({site, Mutation::Kind::Order, order});
+  if (site.operation == Operation::Wake) {
+    mutations.push_back({site, Mutation::Kind::Lost, site.order});
+  } else if (site.operation != Operation::Load && site.operation != Operation::Store) {
+    mutations.push_back({site, Mutation::Kind::Torn, site.order});
+  }
+  return mutations;
+}
+
+/// "push: store 2 release -> relaxed": the second store in the function.
+std::string name_of(const Mutation& mutation, const std::vector<Site>& sites) {
+  const Site& site = mutation.site;
+  std::set<std::uint32_t> lines;
+  for (const Site& other : sites) {
+    if (other.file == site.file && other.function == site.function && other.operation == site.operation)
+      lines.insert(other.line);
+  }
+  std::string name = site.function + ": " + to_string(site.operation);
+  if (lines.size() > 1) name += " " + std::to_string(std::distance(lines.begin(), lines.find(site.line)) + 1);
+  if (mutation.kind == Mutation::Kind::Torn) return name + " in two steps";
+  if (mutation.kind == Mutation::Kind::Lost) return name + " left out";
+  return name + ", " + to_string(site.order) + " -> " + to_string(mutation.order);
+}
+
+bool is_caught_by(const Scenario& scenario) {
+  const std::uint64_t runs = scenario.weak_exhausts ? runs_max : scenario.weak_runs;
+  if (!scenario.weak_exhausts) {  // by chance sooner than in order
+    const Report found = explore_threads({.strategy = pct(3), .max_runs = runs, .memory = weak}, scenario.body);
+    if (found.failed()) return true;
+  }
+  return explore_threads({.strategy = dpor(), .max_runs = runs, .memory = weak}, scenario.body).failed();
+}
+
+bool is_caught(const Part& part, const Mutation& mutation) {
+  const Mutated mutated(mutation);
+  return std::ranges::any_of(part.scenarios, is_caught_by);
+}
+
+void record(const std::string& name, const std::string& value) { ::testing::Test::RecordProperty(name, value); }
+
+std::string told(const Report& report) {
+  return std::to_string(report.runs) + " runs" + (report.exhausted ? ", exhausted" : "");
+}
+
+void expect_holds(const Scenario& scenario, const char* memory_name, const Options& options, bool exhausts) {
+  const Report report = explore_threads(options, scenario.body);
+  EXPECT_FALSE(report.failed()) << scenario.name << ", " << memory_name << ": " << report.text();
+  EXPECT_EQ(report.exhausted, exhausts)
+      << scenario.name << ", " << memory_name << ": " << report.runs << " runs";
+  record(std::string(scenario.name) + ", " + memory_name, told(report));
+}
+
+}  // namespace
+
+void expect_holds(const Part& part) {
+  for (const Scenario& scenario : part.scenarios) {
+    expect_holds(scenario, "sc", {.strategy = dpor(), .max_runs = runs_max}, true);
+    if (scenario.weak_exhausts) {
+      expect_holds(scenario, "weak", {.strategy = dpor(), .max_runs = runs_max, .memory = weak}, true);
+    } else {
+      expect_holds(scenario, "weak by pct",
+                   {.strategy = pct(3), .max_runs = scenario.weak_runs, .memory = weak}, false);
+      expect_holds(scenario, "weak", {.strategy = dpor(), .max_runs = scenario.weak_runs, .memory = weak},
+                   false);
+    }
+  }
+}
+
+void expect_mutants_caught(const Part& part) {
+  const std::vector<Site> sites = sites_of(part);
+  std::set<std::string> missed;
+  std::size_t caught = 0;
+  for (const Site& site : sites) {
+    std::vector<Mutation> mutations = mutations_of(site);
+    for (std::size_t i = 0; i < mutations.size(); ++i) {
+      if (is_caught(part, mutations[i])) {
+        ++caught;
+        continue;
+      }
+      missed.insert(name_of(mutations[i], sites));
+      if (mutations[i].kind != Mutation::Kind::Order) continue;
+      Site weakened = site;
+      weakened.order = mutations[i].order;
+      for (const std::memory_order order : weaker(weakened)) {
+        const auto is_same = [&](const Mutation& other) {
+          return other.kind == Mutation::Kind::Order && other.order == order;
+        };
+        if (std::ranges::none_of(mutations, is_same)) mutations.push_back({site, Mutation::Kind::Order, order});
+      }
+    }
+  }
+  EXPECT_GT(caught, 0u);
+  for (const std::string& name : missed) {
+    EXPECT_TRUE(part.kept.contains(name)) << part.name << ": no scenario fails for the mutant\n  " << name;
+  }
+  for (const auto& [name, why] : part.kept) {
+    EXPECT_TRUE(missed.contains(name)) << part.name << ": is caught, or not a mutant at all\n  " << name;
+    EXPECT_FALSE(why.empty());
+  }
+  record("mutants", std::to_string(caught) + " caught, " + std::to_string(missed.size()) + " kept");
+}
+
+void expect_breaks(const std::string& name, const std::function<void()>& body, Memory memory) {
+  const Options options{.strategy = dpor(), .max_runs = runs_max, .memory = memory};
+  const Report report = explore_threads(options, body);
+  EXPECT_TRUE(report.failed()) << name << ": " << report.runs << " runs";
+  record(name, report.failed() ? std::string(lab::to_string(report.failure()->kind)) : "not found");
+}
+
+void run_threads(const std::vector<std::function<void()>>& bodies) {
+  std::vector<lab::thread> threads;
+  threads.reserve(bodies.size());
+  for (const auto& body : bodies) threads.emplace_back(body);
+  for (lab::thread& thread : threads) thread.join();
+}
+
+}  // namespace quiesce::lab::parts
