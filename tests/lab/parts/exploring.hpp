@@ -21,6 +21,7 @@ struct Scenario {
   std::function<void()> body;
   bool weak_exhausts = true;         // with weak memory its space is small enough
   std::uint64_t weak_runs = 20'000;  // if not: so many runs of pct(3), and of dpor()
+  bool judges_mutants = true;        // it is small enough to be explored once for each
 };
 
 struct Part {

@@ -104,7 +104,9 @@ bool is_caught_by(const Scenario& scenario) {
 
 bool is_caught(const Part& part, const Mutation& mutation) {
   const Mutated mutated(mutation);
-  return std::ranges::any_of(part.scenarios, is_caught_by);
+  return std::ranges::any_of(part.scenarios, [](const Scenario& scenario) {
+    return scenario.judges_mutants && is_caught_by(scenario);
+  });
 }
 
 void record(const std::string& name, const std::string& value) { ::testing::Test::RecordProperty(name, value); }

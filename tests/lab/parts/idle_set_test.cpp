@@ -1,0 +1,281 @@
+// Sleeping and waking: the idle set with the queues whose look before sleeping it relies on, and the parkers.
+#include "quiesce/detail/exec/idle_set.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <mutex>
+
+#include "exploring.hpp"
+#include "quiesce/detail/exec/deque.hpp"
+#include "quiesce/detail/exec/injector.hpp"
+#include "quiesce/detail/exec/parker.hpp"
+#include "quiesce/lab/check.hpp"
+#include "quiesce/lab/mutex.hpp"
+#include "quiesce/lab/shared.hpp"
+
+namespace quiesce::lab::parts {
+namespace {
+
+struct Item {
+  Item* queue_next = nullptr;
+  lab::shared<int> state{0};  // 1: given to the queue, 2: taken
+
+  void fill() { state.write(1); }
+  void take() {
+    state.update([](int& now) {
+      lab::check(now == 1, "an item is taken once, with what it was given with");
+      now = 2;
+    });
+  }
+};
+
+using Injector = quiesce::detail::Injector<Item, LabPlatform>;
+using Deque = quiesce::detail::WorkDeque<Item, LabPlatform, 2>;
+using quiesce::detail::Woken;
+
+/// What a worker's loop does besides its work (runtime/worker.cpp).
+enum class Flaw : std::uint8_t {
+  None,
+  NoSecondLook,     // sleeps without having looked after it announced itself
+  LookBefore,       // looks, then announces itself
+  NoChain,          // whoever stops searching last does not wake another
+  WakeBeforeGiving  // claims a worker before the work can be seen
+};
+
+struct Workers {
+  explicit Workers(std::uint32_t count, Flaw has) : idle(count), flaw(has) {}
+
+  quiesce::detail::IdleSet<LabPlatform> idle;
+  std::array<quiesce::detail::Parker<LabPlatform>, 2> parkers;
+  std::array<Item, 2> items;
+  Flaw flaw;
+
+  void wake_one() {
+    if (const auto worker = idle.claim_one()) parkers[*worker].unpark();
+  }
+  template <class Give>
+  void give(Give to_queue, std::size_t item) {
+    items[item].fill();
+    if (flaw == Flaw::WakeBeforeGiving) wake_one();
+    to_queue(&items[item]);
+    if (flaw != Flaw::WakeBeforeGiving) wake_one();
+  }
+
+  /// Sleeps and looks until it has got an item, runs that, and is busy for ever.
+  template <class Take, class IsEmpty>
+  void run(std::uint32_t self, Take take, IsEmpty is_empty) {
+    bool searching = false;
+    for (;;) {
+      Item* item = take();
+      if (item == nullptr && !searching) {
+        searching = idle.try_become_searcher();
+        if (searching) item = take();
+      }
+      if (item != nullptr) {
+        if (searching && idle.stop_searching() && flaw != Flaw::NoChain) wake_one();
+        return item->take();
+      }
+      searching = park(self, searching, is_empty);
+    }
+  }
+
+ private:
+  template <class IsEmpty>
+  bool park(std::uint32_t self, bool searching, IsEmpty is_empty) {
+    if (searching) (void)idle.stop_searching();
+    const bool looked = flaw != Flaw::LookBefore || is_empty();
+    idle.prepare_park(self);
+    if (flaw == Flaw::NoSecondLook || (flaw == Flaw::LookBefore ? looked : is_empty())) parkers[self].park();
+    return idle.finish_park(self) == Woken::AsSearcher;
+  }
+};
+
+/// So many workers wait for the injector's items, of which there are as many.
+std::function<void()> workers_of_injector(std::uint32_t count, Flaw flaw = Flaw::None) {
+  return [=] {
+    Workers workers(count, flaw);
+    Injector injector;
+    const auto push = [&](Item* item) { injector.push(item); };
+    std::vector<std::function<void()>> bodies{[&] {
+      for (std::uint32_t i = 0; i < count; ++i) workers.give(push, i);
+    }};
+    for (std::uint32_t i = 0; i < count; ++i) {
+      bodies.push_back([&, i] {
+        workers.run(
+            i, [&] { return injector.pop(); }, [&] { return injector.empty(); });
+      });
+    }
+    run_threads(bodies);
+  };
+}
+
+/// A thief sleeps; the owner of a deque gives it something to steal.
+std::function<void()> thief_of_deque(Flaw flaw = Flaw::None) {
+  return [=] {
+    Workers workers(1, flaw);
+    Deque deque;
+    const auto push = [&](Item* item) { lab::check(deque.push(item), "there is room"); };
+    run_threads({[&] { workers.give(push, 0); },
+                 [&] {
+                   workers.run(
+                       0, [&] { return deque.steal(); }, [&] { return deque.empty(); });
+                 }});
+  };
+}
+
+/// Work for one worker only, in its inbox.
+std::function<void()> worker_with_inbox(bool looks = true) {
+  return [=] {
+    quiesce::detail::IdleSet<LabPlatform> idle(1);
+    quiesce::detail::Parker<LabPlatform> parker;
+    Injector inbox;
+    Item item;
+    run_threads({[&] {
+                   item.fill();
+                   inbox.push(&item);
+                   if (idle.claim(0)) parker.unpark();
+                 },
+                 [&] {
+                   for (;;) {
+                     if (Item* mine = inbox.pop()) return mine->take();
+                     idle.prepare_park(0);
+                     if (!looks || inbox.empty()) parker.park();
+                     (void)idle.finish_park(0);
+                   }
+                 }});
+  };
+}
+
+/// A stop finds every sleeper.
+void stopping() {
+  quiesce::detail::IdleSet<LabPlatform> idle(1);
+  quiesce::detail::Parker<LabPlatform> parker;
+  LabPlatform::atomic<bool> stops{false};
+  run_threads({[&] {
+                 stops.store(true);
+                 while (const auto worker = idle.claim_any()) parker.unpark();
+               },
+               [&] {
+                 while (!stops.load()) {
+                   idle.prepare_park(0);
+                   if (!stops.load()) parker.park();
+                   (void)idle.finish_park(0);
+                 }
+               }});
+}
+
+Part sleeping() {
+  return {.name = "idle set",
+          .files = {"idle_set.hpp", "deque.hpp", "injector.hpp"},
+          .scenarios = {{"one worker, one item", workers_of_injector(1)},
+                        {"a thief that sleeps", thief_of_deque()},
+                        {"an inbox", worker_with_inbox()},
+                        {"stopping", stopping},
+                        {.name = "two workers, two items",
+                         .body = workers_of_injector(2),
+                         .weak_exhausts = false,
+                         .weak_runs = 3'000}}};
+}
+
+TEST(IdleSetInLab, NoWakeUpIsLost) { expect_holds(sleeping()); }
+TEST(IdleSetInLab, EveryOrderIsNeeded) { expect_mutants_caught(sleeping()); }
+
+TEST(IdleSetInLab, TheLoopNeedsEachOfItsSteps) {
+  expect_breaks("no second look", workers_of_injector(1, Flaw::NoSecondLook));
+  expect_breaks("look before announcing", workers_of_injector(1, Flaw::LookBefore));
+  expect_breaks("wake before giving", workers_of_injector(1, Flaw::WakeBeforeGiving));
+  expect_breaks("no second look at the deque", thief_of_deque(Flaw::NoSecondLook));
+  expect_breaks("no look at the inbox", worker_with_inbox(false));
+  expect_breaks("no chain of wake-ups", workers_of_injector(2, Flaw::NoChain));
+}
+
+// ---- the injector by itself ----
+
+/// Some push, some pop; what is left is taken at the end.
+std::function<void()> injector_with(std::size_t pushing, int popping, bool by_batches) {
+  return [=] {
+    Injector injector;
+    std::array<Item, 3> items;
+    const auto pop = [&] {
+      if (!by_batches) {
+        if (Item* item = injector.pop()) item->take();
+        return;
+      }
+      Injector::Batch batch = injector.pop_batch(2);
+      while (Item* item = batch.pop_front()) item->take();
+    };
+    std::vector<std::function<void()>> bodies;
+    for (std::size_t i = 0; i < pushing; ++i) {
+      bodies.push_back([&, i] {
+        items[i].fill();
+        if (!by_batches) return injector.push(&items[i]);
+        Injector::Batch batch;
+        batch.push_back(&items[i]);
+        items[2].fill();
+        batch.push_back(&items[2]);
+        injector.push_batch(std::move(batch));
+      });
+    }
+    bodies.insert(bodies.end(), static_cast<std::size_t>(popping), pop);
+    run_threads(bodies);
+    while (Item* item = injector.pop()) item->take();
+    lab::check(injector.empty(), "nothing is left");
+    for (std::size_t i = 0; i < pushing; ++i) lab::check(items[i].state.read() == 2, "no item is lost");
+    lab::check(!by_batches || items[2].state.read() == 2, "no item of a batch is lost");
+  };
+}
+
+TEST(InjectorInLab, NothingIsLostOrTakenTwice) {
+  expect_holds({.name = "injector",
+                .files = {},
+                .scenarios = {{"one pushes, one pops", injector_with(1, 1, false)},
+                              {"two push", injector_with(2, 0, false)},
+                              {"a batch", injector_with(1, 1, true)},
+                              {.name = "two push, one pops",
+                               .body = injector_with(2, 1, false),
+                               .weak_exhausts = false,
+                               .weak_runs = 3'000}}});
+}
+
+// ---- a worker that sleeps until its next timer is due ----
+
+/// Another thread arms a timer that is due before the one the worker sleeps for (runtime/worker.cpp: arm and park).
+std::function<void()> arm_against_park(bool tells) {
+  return [=] {
+    constexpr int never = 1'000;
+    lab::mutex timers;
+    int next_deadline = never, sleeping_until = 0;  // under it; 0: awake
+    quiesce::detail::Parker<LabPlatform> parker;
+    run_threads({[&] {
+                   bool wake = false;
+                   {
+                     const std::scoped_lock hold(timers);
+                     next_deadline = 5;
+                     wake = sleeping_until != 0 && next_deadline < sleeping_until;
+                     if (wake) sleeping_until = next_deadline;
+                   }
+                   if (wake && tells) parker.unpark();
+                 },
+                 [&] {
+                   for (;;) {
+                     {
+                       const std::scoped_lock hold(timers);
+                       if (next_deadline == 5) return;
+                       sleeping_until = next_deadline;
+                     }
+                     parker.park();  // nothing is due before that: as good as for ever
+                     const std::scoped_lock hold(timers);
+                     sleeping_until = 0;
+                   }
+                 }});
+  };
+}
+
+TEST(TimersInLab, AnEarlierTimerWakesTheSleeper) {
+  expect_holds({.name = "timers", .files = {}, .scenarios = {{"arm against park", arm_against_park(true)}}});
+  expect_breaks("arms without telling", arm_against_park(false));
+}
+
+}  // namespace
+}  // namespace quiesce::lab::parts
