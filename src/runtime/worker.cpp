@@ -409,7 +409,8 @@ void Worker::park() {
     (void)executor_.idle_.stop_searching();
   }
   executor_.idle_.prepare_park(index_);
-  if (!anything_visible()) {
+  const bool has_found = anything_visible();
+  if (!has_found) {
     std::optional<Time> until;
     {
       std::scoped_lock hold(timer_lock_);
@@ -433,7 +434,8 @@ void Worker::park() {
     fire_timers(executor_.now());
     if (watch) take_over_stuck();
   }
-  searching_ = executor_.idle_.finish_park(index_) == Woken::AsSearcher;
+  searching_ = executor_.idle_.finish_park(index_) == Woken::AsSearcher ||
+               (has_found && executor_.idle_.try_become_searcher());
 }
 
 void Worker::fire_timers(Time now) {

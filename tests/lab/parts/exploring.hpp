@@ -19,8 +19,9 @@ namespace quiesce::lab::parts {
 struct Scenario {
   const char* name;
   std::function<void()> body;
-  bool weak_exhausts = true;         // with weak memory its space is small enough
-  std::uint64_t weak_runs = 20'000;  // if not: so many runs of pct(3), and of dpor()
+  bool sc_exhausts = true;  // its space is small enough
+  bool weak_exhausts = true;
+  std::uint64_t weak_runs = 20'000;  // where it is not: so many runs of pct(3), and of dpor()
   bool judges_mutants = true;        // it is small enough to be explored once for each
 };
 

@@ -12,7 +12,10 @@ namespace quiesce::lab::parts {
 namespace {
 
 constexpr std::uint64_t runs_max = 5'000'000;
-constexpr std::uint64_t sites_runs = 300;  // random ones, in which sites are looked for
+/// Random ones, in which sites are looked for.
+constexpr std::uint64_t sites_runs = 100;
+/// Of each scenario of a mutant, in order; and as many by chance if these do not exhaust it.
+constexpr std::uint64_t mutant_runs = 600;
 
 const char* to_string(Operation operation) {
   static constexpr const char* names[] = {"load",      "store",     "exchange", "compare_exchange",
@@ -94,12 +97,11 @@ std::string name_of(const Mutation& mutation, const std::vector<Site>& sites) {
 }
 
 bool is_caught_by(const Scenario& scenario) {
-  const std::uint64_t runs = scenario.weak_exhausts ? runs_max : scenario.weak_runs;
-  if (!scenario.weak_exhausts) {  // by chance sooner than in order
-    const Report found = explore_threads({.strategy = pct(3), .max_runs = runs, .memory = weak}, scenario.body);
-    if (found.failed()) return true;
-  }
-  return explore_threads({.strategy = dpor(), .max_runs = runs, .memory = weak}, scenario.body).failed();
+  const Options in_order{.strategy = dpor(), .max_runs = mutant_runs, .memory = weak};
+  const Report report = explore_threads(in_order, scenario.body);
+  if (report.failed() || report.exhausted) return report.failed();
+  const Options by_chance{.strategy = pct(3), .max_runs = mutant_runs, .memory = weak};
+  return explore_threads(by_chance, scenario.body).failed();
 }
 
 bool is_caught(const Part& part, const Mutation& mutation) {
@@ -127,7 +129,8 @@ void expect_holds(const Scenario& scenario, const char* memory_name, const Optio
 
 void expect_holds(const Part& part) {
   for (const Scenario& scenario : part.scenarios) {
-    expect_holds(scenario, "sc", {.strategy = dpor(), .max_runs = runs_max}, true);
+    const std::uint64_t sc_runs = scenario.sc_exhausts ? runs_max : scenario.weak_runs;
+    expect_holds(scenario, "sc", {.strategy = dpor(), .max_runs = sc_runs}, scenario.sc_exhausts);
     if (scenario.weak_exhausts) {
       expect_holds(scenario, "weak", {.strategy = dpor(), .max_runs = runs_max, .memory = weak}, true);
     } else {
@@ -174,8 +177,9 @@ void expect_mutants_caught(const Part& part) {
 }
 
 void expect_breaks(const std::string& name, const std::function<void()>& body, Memory memory) {
-  const Options options{.strategy = dpor(), .max_runs = runs_max, .memory = memory};
-  const Report report = explore_threads(options, body);
+  Report report = explore_threads({.strategy = pct(3), .max_runs = 2'000, .memory = memory}, body);
+  if (!report.failed())
+    report = explore_threads({.strategy = dpor(), .max_runs = runs_max, .memory = memory}, body);
   EXPECT_TRUE(report.failed()) << name << ": " << report.runs << " runs";
   record(name, report.failed() ? std::string(lab::to_string(report.failure()->kind)) : "not found");
 }

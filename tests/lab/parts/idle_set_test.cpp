@@ -7,89 +7,11 @@
 #include <mutex>
 
 #include "exploring.hpp"
-#include "quiesce/detail/exec/deque.hpp"
-#include "quiesce/detail/exec/injector.hpp"
-#include "quiesce/detail/exec/parker.hpp"
-#include "quiesce/lab/check.hpp"
 #include "quiesce/lab/mutex.hpp"
-#include "quiesce/lab/shared.hpp"
+#include "workers.hpp"
 
 namespace quiesce::lab::parts {
 namespace {
-
-struct Item {
-  Item* queue_next = nullptr;
-  lab::shared<int> state{0};  // 1: given to the queue, 2: taken
-
-  void fill() { state.write(1); }
-  void take() {
-    state.update([](int& now) {
-      lab::check(now == 1, "an item is taken once, with what it was given with");
-      now = 2;
-    });
-  }
-};
-
-using Injector = quiesce::detail::Injector<Item, LabPlatform>;
-using Deque = quiesce::detail::WorkDeque<Item, LabPlatform, 2>;
-using quiesce::detail::Woken;
-
-/// What a worker's loop does besides its work (runtime/worker.cpp).
-enum class Flaw : std::uint8_t {
-  None,
-  NoSecondLook,     // sleeps without having looked after it announced itself
-  LookBefore,       // looks, then announces itself
-  NoChain,          // whoever stops searching last does not wake another
-  WakeBeforeGiving  // claims a worker before the work can be seen
-};
-
-struct Workers {
-  explicit Workers(std::uint32_t count, Flaw has) : idle(count), flaw(has) {}
-
-  quiesce::detail::IdleSet<LabPlatform> idle;
-  std::array<quiesce::detail::Parker<LabPlatform>, 2> parkers;
-  std::array<Item, 2> items;
-  Flaw flaw;
-
-  void wake_one() {
-    if (const auto worker = idle.claim_one()) parkers[*worker].unpark();
-  }
-  template <class Give>
-  void give(Give to_queue, std::size_t item) {
-    items[item].fill();
-    if (flaw == Flaw::WakeBeforeGiving) wake_one();
-    to_queue(&items[item]);
-    if (flaw != Flaw::WakeBeforeGiving) wake_one();
-  }
-
-  /// Sleeps and looks until it has got an item, runs that, and is busy for ever.
-  template <class Take, class IsEmpty>
-  void run(std::uint32_t self, Take take, IsEmpty is_empty) {
-    bool searching = false;
-    for (;;) {
-      Item* item = take();
-      if (item == nullptr && !searching) {
-        searching = idle.try_become_searcher();
-        if (searching) item = take();
-      }
-      if (item != nullptr) {
-        if (searching && idle.stop_searching() && flaw != Flaw::NoChain) wake_one();
-        return item->take();
-      }
-      searching = park(self, searching, is_empty);
-    }
-  }
-
- private:
-  template <class IsEmpty>
-  bool park(std::uint32_t self, bool searching, IsEmpty is_empty) {
-    if (searching) (void)idle.stop_searching();
-    const bool looked = flaw != Flaw::LookBefore || is_empty();
-    idle.prepare_park(self);
-    if (flaw == Flaw::NoSecondLook || (flaw == Flaw::LookBefore ? looked : is_empty())) parkers[self].park();
-    return idle.finish_park(self) == Woken::AsSearcher;
-  }
-};
 
 /// So many workers wait for the injector's items, of which there are as many.
 std::function<void()> workers_of_injector(std::uint32_t count, Flaw flaw = Flaw::None) {
@@ -110,16 +32,25 @@ std::function<void()> workers_of_injector(std::uint32_t count, Flaw flaw = Flaw:
   };
 }
 
-/// A thief sleeps; the owner of a deque gives it something to steal.
-std::function<void()> thief_of_deque(Flaw flaw = Flaw::None) {
+/// One worker searches, the other sleeps already. The searcher takes one of two items and keeps the notifier from waking the sleeper;
+/// so it has to.
+std::function<void()> searcher_and_sleeper(Flaw flaw = Flaw::None) {
   return [=] {
-    Workers workers(1, flaw);
-    Deque deque;
-    const auto push = [&](Item* item) { lab::check(deque.push(item), "there is room"); };
-    run_threads({[&] { workers.give(push, 0); },
+    Workers workers(2, flaw);
+    Injector injector;
+    const auto push = [&](Item* item) { injector.push(item); };
+    const auto pop = [&] { return injector.pop(); };
+    const auto empty = [&] { return injector.empty(); };
+    lab::check(workers.idle.try_become_searcher(), "nobody searches yet");
+    workers.idle.prepare_park(1);
+    run_threads({[&] {
+                   workers.give(push, 0);
+                   workers.give(push, 1);
+                 },
+                 [&] { workers.run(0, pop, empty, true); },
                  [&] {
-                   workers.run(
-                       0, [&] { return deque.steal(); }, [&] { return deque.empty(); });
+                   workers.parkers[1].park();
+                   workers.run(1, pop, empty, workers.idle.finish_park(1) == Woken::AsSearcher);
                  }});
   };
 }
@@ -167,15 +98,23 @@ void stopping() {
 
 Part sleeping() {
   return {.name = "idle set",
-          .files = {"idle_set.hpp", "deque.hpp", "injector.hpp"},
+          .files = {"idle_set.hpp", "injector.hpp"},
           .scenarios = {{"one worker, one item", workers_of_injector(1)},
                         {"a thief that sleeps", thief_of_deque()},
                         {"an inbox", worker_with_inbox()},
                         {"stopping", stopping},
+                        {.name = "a searcher and a sleeper",
+                         .body = searcher_and_sleeper(),
+                         .sc_exhausts = false,
+                         .weak_exhausts = false,
+                         .weak_runs = 3'000,
+                         .judges_mutants = false},
                         {.name = "two workers, two items",
                          .body = workers_of_injector(2),
+                         .sc_exhausts = false,
                          .weak_exhausts = false,
-                         .weak_runs = 3'000}}};
+                         .weak_runs = 3'000,
+                         .judges_mutants = false}}};
 }
 
 TEST(IdleSetInLab, NoWakeUpIsLost) { expect_holds(sleeping()); }
@@ -187,7 +126,8 @@ TEST(IdleSetInLab, TheLoopNeedsEachOfItsSteps) {
   expect_breaks("wake before giving", workers_of_injector(1, Flaw::WakeBeforeGiving));
   expect_breaks("no second look at the deque", thief_of_deque(Flaw::NoSecondLook));
   expect_breaks("no look at the inbox", worker_with_inbox(false));
-  expect_breaks("no chain of wake-ups", workers_of_injector(2, Flaw::NoChain));
+  expect_breaks("no chain of wake-ups", searcher_and_sleeper(Flaw::NoChain));
+  expect_breaks("no search after the last look", searcher_and_sleeper(Flaw::NoSearchAfterLook));
 }
 
 // ---- the injector by itself ----
