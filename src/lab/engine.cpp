@@ -42,15 +42,30 @@ constexpr std::size_t step_capacity = 8;
 /// Steps of a kept trace whose callers are looked for: that is slow.
 constexpr std::size_t callers_max = 2'000;
 
+/// An assertion of the library that fails in a run is what the run has found: it does not end the process.
+void watch_assertion(const char* file, int line, const char* condition, std::string_view message) {
+  Engine* engine = current_engine;
+  if (engine == nullptr || engine->self() == LogicalId{} || engine->is_aborting()) return;
+  const std::string_view path(file);
+  engine->fail(FailureKind::oracle, fmt::format("assertion `{}` failed at {}:{}: {}", condition,
+                                                path.substr(path.rfind('/') + 1), line, message));
+}
+
 class CurrentEngine {
  public:
-  explicit CurrentEngine(Engine& engine) : previous_(std::exchange(current_engine, &engine)) {}
-  ~CurrentEngine() { current_engine = previous_; }
+  explicit CurrentEngine(Engine& engine)
+      : previous_(std::exchange(current_engine, &engine)),
+        watcher_(std::exchange(quiesce::detail::assertion_watcher, watch_assertion)) {}
+  ~CurrentEngine() {
+    current_engine = previous_;
+    quiesce::detail::assertion_watcher = watcher_;
+  }
   CurrentEngine(const CurrentEngine&) = delete;
   CurrentEngine& operator=(const CurrentEngine&) = delete;
 
  private:
   Engine* previous_;
+  quiesce::detail::AssertionWatcher watcher_;
 };
 
 // One round of wyhash's mixing (Wang Yi, 2019): the two halves of a 128-bit product.

@@ -35,7 +35,8 @@ struct Part {
 
 /// Every scenario holds: all its schedules with lab::sc, and with lab::weak. What was run is recorded as properties of the test.
 void expect_holds(const Part& part);
-/// Every mutant of the part is caught, except those that are kept.
+/// Every mutant of the part is caught, except those that are kept. Of an operation whose order is stronger than any scenario needs only
+/// the weakest that is not caught is named.
 void expect_mutants_caught(const Part& part);
 /// A scenario that is wrong by itself is found to be: with lab::sc, or only with lab::weak.
 void expect_breaks(const std::string& name, const std::function<void()>& body, Memory memory = Memory::sc);

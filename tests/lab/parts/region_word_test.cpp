@@ -197,7 +197,7 @@ std::function<void()> spares(std::size_t spawners, std::size_t shards, Flaw flaw
 /// Something is owed beyond the end of all tasks: whoever settles last closes.
 void owed() {
   Region region;
-  region.owed.fetch_add(1, relaxed);
+  region.owed.store(2, relaxed);
   region.obligation.write(1);
   run_threads({[&] { region.close_by_body(false); },
                [&] {
@@ -205,33 +205,6 @@ void owed() {
                  region.release_owed();
                }});
   region.expect_closed();
-}
-
-Part region() {
-  return {.name = "region word",
-          .files = {"region_word.hpp", "region_word_test.cpp"},
-          .scenarios = {
-              {"admission against the end of the body", admission(1, false)},
-              {"admission against a close", admission(1, true)},
-              {.name = "two admissions against the end", .body = admission(2, false), .judges_mutants = false},
-              {"a stale spawner", stale_spawner},
-              {"the next life", next_life},
-              {"spares, one spawner", spares(1, 1)},
-              {.name = "spares, two spawners, one shard", .body = spares(2, 1), .judges_mutants = false},
-              {.name = "spares, two shards", .body = spares(2, 2), .judges_mutants = false},
-              {"what is owed", owed}}};
-}
-
-TEST(RegionWordInLab, NoTaskOutlivesItsRegionAndItCloses) { expect_holds(region()); }
-TEST(RegionWordInLab, EveryOrderIsNeeded) { expect_mutants_caught(region()); }
-
-TEST(RegionWordInLab, EveryStepIsNeeded) {
-  expect_breaks("a task leaves before its end", admission(1, false, Flaw::CountBeforeEnd));
-  expect_breaks("a refused spawner stays counted", admission(1, true, Flaw::RefusedKeeps));
-  expect_breaks("a refused spawner does not look at zero", admission(1, true, Flaw::RefusedIsIdle));
-  expect_breaks("a look admits", admission(1, false, Flaw::LooksFirst));
-  expect_breaks("a spare without a body", spares(1, 1, Flaw::SpareWithoutBody));
-  expect_breaks("spares are collected too early", spares(1, 1, Flaw::FlushBeforeLive));
 }
 
 // ---- a request reaches every task ----
@@ -305,10 +278,38 @@ std::function<void()> reach(Reach how) {
   };
 }
 
+const char* const under_a_lock =
+    "what has to be seen here was done before its maker took a lock that the looker has taken since, or the "
+    "other way round";
+
+Part region() {
+  return {.name = "region word",
+          .files = {"region_word.hpp", "region_word_test.cpp"},
+          .scenarios = {
+              {"admission against the end of the body", admission(1, false)},
+              {"admission against a close", admission(1, true)},
+              {.name = "two admissions against the end", .body = admission(2, false), .judges_mutants = false},
+              {"a stale spawner", stale_spawner},
+              {"the next life", next_life},
+              {"spares, one spawner", spares(1, 1)},
+              {.name = "spares, two spawners, one shard", .body = spares(2, 1), .judges_mutants = false},
+              {.name = "spares, two shards", .body = spares(2, 2), .judges_mutants = false},
+              {"what is owed", owed}}};
+}
+
+TEST(RegionWordInLab, NoTaskOutlivesItsRegionAndItCloses) { expect_holds(region()); }
+TEST(RegionWordInLab, EveryOrderIsNeeded) { expect_mutants_caught(region()); }
+
+TEST(RegionWordInLab, EveryStepIsNeeded) {
+  expect_breaks("a task leaves before its end", admission(1, false, Flaw::CountBeforeEnd));
+  expect_breaks("a refused spawner stays counted", admission(1, true, Flaw::RefusedKeeps));
+  expect_breaks("a refused spawner does not look at zero", admission(1, true, Flaw::RefusedIsIdle));
+  expect_breaks("a look admits", admission(1, false, Flaw::LooksFirst));
+  expect_breaks("a spare without a body", spares(1, 1, Flaw::SpareWithoutBody));
+  expect_breaks("spares are collected too early", spares(1, 1, Flaw::FlushBeforeLive));
+}
+
 TEST(RegionWordInLab, ARequestReachesEveryTask) {
-  expect_holds({.name = "cancel reach",
-                .files = {},
-                .scenarios = {{"a canceller, a spawner, a body", reach(Reach::Right)}}});
   expect_breaks("walks before it marks", reach(Reach::WalksFirst));
   expect_breaks("admitted before the lock", reach(Reach::AdmitsBeforeLock));
   expect_breaks("a body does not look again", reach(Reach::BodyDoesNotLook));

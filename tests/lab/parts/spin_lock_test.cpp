@@ -44,7 +44,11 @@ Part spin_lock() {
   return {.name = "spin lock",
           .files = {"spin_lock.hpp"},
           .scenarios = {{"two threads lock", with(2, 0)},
-                        {.name = "three threads lock", .body = with(3, 0), .judges_mutants = false},
+                        {.name = "three threads lock",
+                         .body = with(3, 0),
+                         .weak_exhausts = false,
+                         .weak_runs = 2'000,
+                         .judges_mutants = false},
                         {"one locks, one tries", with(1, 1)},
                         {"two try", with(0, 2)}}};
 }
