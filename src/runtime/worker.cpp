@@ -233,9 +233,7 @@ TaskRecord* Worker::next_in_slot(std::uint64_t tick) {
 }
 
 bool Worker::step_now(TaskRecord& task) noexcept {
-  if (lifo_.peek() != &task || nested_ == ProductionExecutor::nested_max ||
-      metrics_ != nullptr)
-    return false;
+  if (lifo_.peek() != &task || nested_ == ProductionExecutor::nested_max || metrics_ != nullptr) return false;
   const std::uint64_t tick = counters_.dispatched.load(std::memory_order_relaxed);
   if (next_in_slot(tick) != &task) return false;  // by now a thief may have it
   counters_.dispatched.store(tick + 1, std::memory_order_relaxed);
@@ -278,8 +276,7 @@ TaskRecord* Worker::next() {
   if (cancel_streak_ < limit) {
     if (TaskRecord* task = own_cancel()) {
       count(counters_.cancel);
-      const bool others = lifo_.peek() != nullptr || !ready_.empty() ||
-                          !local_.empty() || !inbox_.empty() ||
+      const bool others = lifo_.peek() != nullptr || !ready_.empty() || !local_.empty() || !inbox_.empty() ||
                           executor_.timed_size_.load(std::memory_order_relaxed) > 0 ||
                           !executor_.injected_.empty();
       cancel_streak_ = others ? cancel_streak_ + 1 : 0;

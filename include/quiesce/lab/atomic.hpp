@@ -240,7 +240,8 @@ class atomic {
    public:
     Weakly(Engine& engine, detail::History& history, std::atomic<T>& value, Effect effect, Order order)
         : engine_(engine), history_(history), value_(value), effect_(effect) {
-      if (const void* read = history.begin(engine, effect, order)) value.store(value_at(read), std::memory_order_relaxed);
+      if (const void* read = history.begin(engine, effect, order))
+        value.store(value_at(read), std::memory_order_relaxed);
     }
     ~Weakly() {
       if (effect_ != Effect::Load) {

@@ -145,8 +145,8 @@ struct alignas(64) TaskRecord {
   TaskTier tier : 4 = TaskTier::Task;  // these two: set at birth
   TaskRole role : 4 = TaskRole::Child;
   Membership membership = Membership::None;
-  References<> references;        // one for the life itself; the last frees the record
-  std::uint8_t signal : 7 = 0;              // the stepper (coro/promise.hpp)
+  References<> references;      // one for the life itself; the last frees the record
+  std::uint8_t signal : 7 = 0;  // the stepper (coro/promise.hpp)
   std::uint8_t torn : 1 =
       0;  // the stepper: a destructor threw while a frame was destroyed; `extra->torn` says what
   std::uint16_t cooperative_left = 0;  // the stepper (H4)
