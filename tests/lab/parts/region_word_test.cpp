@@ -283,34 +283,38 @@ const char* const under_a_lock =
     "other way round";
 
 Part region() {
-  return {.name = "region word",
-          .files = {"region_word.hpp", "region_word_test.cpp"},
-          .scenarios =
-              {{"admission against the end of the body", admission(1, false)},
-               {"admission against a close", admission(1, true)},
-               {.name = "two admissions against the end", .body = admission(2, false), .judges_mutants = false},
-               {"a stale spawner", stale_spawner},
-               {"the next life", next_life},
-               {"spares, one spawner", spares(1, 1)},
-               {.name = "spares, two spawners, one shard", .body = spares(2, 1), .judges_mutants = false},
-               {.name = "spares, two shards", .body = spares(2, 2), .judges_mutants = false},
-               {"what is owed", owed},
-               {"a canceller, a spawner, a body", reach(Reach::Right)}},
-          .kept = {
-              {"add: fetch_add, seq_cst -> relaxed",
-               "who is admitted goes on with what it has from its scope; the count only decides. Kept, as the "
-               "other orders here: a "
-               "read-modify-write costs the same on x86, and admission without a lock may come to need it"},
-              {"sub: fetch_sub, seq_cst -> release",
-               "who reaches zero acquires by the compare-exchange to Finalizing"},
-              {"apply: compare_exchange, seq_cst -> acq_rel", under_a_lock},
-              {"apply: load, seq_cst -> relaxed",
-               "the compare-exchange looks again; what it refuses an older word did not allow either"},
-              {"load: load, seq_cst -> relaxed", under_a_lock},
-              {"end_body_with_spares: store, seq_cst -> relaxed", under_a_lock},
-              {"spawn_with_spares: load 1, seq_cst -> relaxed", under_a_lock},
-              {"spawn_with_spares: load 2, seq_cst -> relaxed", under_a_lock},
-          }};
+  return {
+      .name = "region word",
+      .files = {"region_word.hpp", "region_word_test.cpp"},
+      .scenarios = {{"admission against the end of the body", admission(1, false)},
+                    {"admission against a close", admission(1, true)},
+                    {.name = "two admissions against the end",
+                     .body = admission(2, false),
+                     .weak_exhausts = false,
+                     .weak_runs = 2'000,
+                     .judges_mutants = false},
+                    {"a stale spawner", stale_spawner},
+                    {"the next life", next_life},
+                    {"spares, one spawner", spares(1, 1)},
+                    {.name = "spares, two spawners, one shard", .body = spares(2, 1), .judges_mutants = false},
+                    {.name = "spares, two shards", .body = spares(2, 2), .judges_mutants = false},
+                    {"what is owed", owed},
+                    {"a canceller, a spawner, a body", reach(Reach::Right)}},
+      .kept = {
+          {"add: fetch_add, seq_cst -> relaxed",
+           "who is admitted goes on with what it has from its scope; the count only decides. Kept, as the "
+           "other orders here: a "
+           "read-modify-write costs the same on x86, and admission without a lock may come to need it"},
+          {"sub: fetch_sub, seq_cst -> release",
+           "who reaches zero acquires by the compare-exchange to Finalizing"},
+          {"apply: compare_exchange, seq_cst -> acq_rel", under_a_lock},
+          {"apply: load, seq_cst -> relaxed",
+           "the compare-exchange looks again; what it refuses an older word did not allow either"},
+          {"load: load, seq_cst -> relaxed", under_a_lock},
+          {"end_body_with_spares: store, seq_cst -> relaxed", under_a_lock},
+          {"spawn_with_spares: load 1, seq_cst -> relaxed", under_a_lock},
+          {"spawn_with_spares: load 2, seq_cst -> relaxed", under_a_lock},
+      }};
 }
 
 TEST(RegionWordInLab, NoTaskOutlivesItsRegionAndItCloses) { expect_holds(region()); }
