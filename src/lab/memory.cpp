@@ -83,23 +83,24 @@ History::Place History::bound_of(const AgentClock& agent) const {
   return 0;
 }
 
-History::Limits History::limits_of(Engine& engine, const AgentClock& agent, std::memory_order order) const {
-  Limits limits{.bound = bound_of(agent)};
+History::Limits History::limits_of(Engine& engine, const AgentClock& agent, std::memory_order order,
+                                   Use use) const {
+  Limits limits{.bound = bound_of(agent), .use = use};
   if (!is_sc(order)) return limits;
   limits.is_sc = true;
-  const ScOrder& all = memory_.sc_order_;
-  limits.before = all.before(agent);
-  const ScOrder::Set heard = memory_.of(agent).heard & ~limits.before;
-  limits.is_loose = heard.any() && !all.is_full();
-  limits.heard = limits.is_loose ? all.closure(heard) : ScOrder::Set();
-  limits.bound = std::max(limits.bound, place_of(limits.is_loose ? fence_mark_ : sc_mark_));
+  limits.before = memory_.sc_order_.before(agent);
+  limits.bound = std::max(limits.bound, place_of(fence_mark_));
+  const Place mark = place_of(sc_mark_);
+  for (Place place = limits.bound; place < mark && !limits.is_loose && !memory_.sc_order_.is_full(); ++place)
+    limits.is_loose = loosely_heard(agent, limits, place).any();
+  if (!limits.is_loose) limits.bound = std::max(limits.bound, mark);
   engine.touch({sc_object, limits.is_loose ? Access::Write : Access::Read});
   return limits;
 }
 
-ScOrder::Set History::before(const Limits& limits, Place place, bool modifies) const {
-  ScOrder::Set set = messages_[order_[place]].sc_made;
-  if (modifies) set |= messages_[order_[place]].sc_accesses;
+ScOrder::Set History::before(const Limits& limits, Place place) const {
+  const Message& found = messages_[order_[place]];
+  ScOrder::Set set = limits.use.modifies ? found.sc_accesses : found.sc_made;
   while (place-- > 0) set |= messages_[order_[place]].sc_accesses;
   return memory_.sc_order_.closure(set) | limits.before;
 }
@@ -110,19 +111,27 @@ ScOrder::Set History::after(Place place) const {
   return set;
 }
 
-bool History::is_allowed(const Limits& limits, Place place, bool modifies) const {
+ScOrder::Set History::loosely_heard(const AgentClock& agent, const Limits& limits, Place place) const {
+  ScOrder::Set heard = memory_.of(agent).heard;
+  if (limits.use.reads) heard |= messages_[order_[place]].heard;
+  return heard & ~before(limits, place);
+}
+
+bool History::is_allowed(const AgentClock& agent, const Limits& limits, Place place) const {
   if (place < limits.bound) return false;
   if (!limits.is_loose) return true;
   const ScOrder::Set later = after(place);
-  return (later & ~limits.heard).none() && (later & before(limits, place, modifies)).none();
+  if (later.none()) return true;
+  const ScOrder::Set heard = memory_.sc_order_.closure(loosely_heard(agent, limits, place));
+  return (later & ~heard).none() && (later & before(limits, place)).none();
 }
 
 // It takes its place in S.
-void History::choose_sc(const AgentClock& agent, const Limits& limits, bool modifies) {
+void History::choose_sc(const AgentClock& agent, const Limits& limits) {
   sc_access_.reset();
   ScOrder& all = memory_.sc_order_;
   if (!limits.is_sc || all.is_full()) return;
-  sc_access_.set(all.add(agent, modifies, before(limits, place_, modifies), after(place_)));
+  sc_access_.set(all.add(agent, limits.use.modifies, before(limits, place_), after(place_)));
   memory_.of(agent).heard |= sc_access_;
 }
 
@@ -149,14 +158,14 @@ const void* History::begin(Engine& engine, Effect effect, std::memory_order orde
     place_ = order_.size() - 1;
   } else {
     check_made(engine);
-    const Limits limits = limits_of(engine, *agent, order);
+    const Limits limits = limits_of(engine, *agent, order, {effect != Effect::Store, modifies});
     for (Place place = order_.size(); place-- > limits.bound;) {
       // To modify it, or to stand behind it, needs that no read-modify-write does.
       if (modifies && messages_[order_[place]].is_modified) continue;
-      if (is_allowed(limits, place, modifies)) candidates_.push_back(place);
+      if (is_allowed(*agent, limits, place)) candidates_.push_back(place);
     }
     draw(engine);
-    choose_sc(*agent, limits, modifies);
+    choose_sc(*agent, limits);
   }
   if (effect == Effect::Store) return nullptr;
   read(engine, order_[place_], order);
@@ -173,15 +182,16 @@ bool History::begin_compare(Engine& engine, const void* expected, std::memory_or
     place_ = order_.size() - 1;
   } else {
     check_made(engine);
-    const Limits limits[] = {limits_of(engine, *agent, failure), limits_of(engine, *agent, success)};
+    const Limits limits[] = {limits_of(engine, *agent, failure, {true, false}),
+                             limits_of(engine, *agent, success, {true, true})};
     for (Place place = order_.size(); place-- > std::min(limits[0].bound, limits[1].bound);) {
       const bool matches = is_value(order_[place], expected);
       if (matches && messages_[order_[place]].is_modified) continue;
-      if (is_allowed(limits[matches], place, matches)) candidates_.push_back(place);
+      if (is_allowed(*agent, limits[matches], place)) candidates_.push_back(place);
     }
     draw(engine);
     const bool matches = is_value(order_[place_], expected);
-    choose_sc(*agent, limits[matches], matches);
+    choose_sc(*agent, limits[matches]);
   }
   const bool matches = is_value(order_[place_], expected);
   read(engine, order_[place_], matches ? success : failure);
@@ -199,14 +209,14 @@ const void* History::begin_other(Engine& engine, const void* old, std::memory_or
   const AgentClock* agent = engine.clock();
   if (agent == nullptr) return is_value(order_.back(), old) ? nullptr : newest();
   check_made(engine);
-  const Limits limits = limits_of(engine, *agent, order);
+  const Limits limits = limits_of(engine, *agent, order, {true, false});
   candidates_.clear();
   for (Place place = order_.size(); place-- > limits.bound;) {
-    if (!is_value(order_[place], old) && is_allowed(limits, place, false)) candidates_.push_back(place);
+    if (!is_value(order_[place], old) && is_allowed(*agent, limits, place)) candidates_.push_back(place);
   }
   if (candidates_.empty()) return nullptr;
   draw(engine);
-  choose_sc(*agent, limits, false);
+  choose_sc(*agent, limits);
   read(engine, order_[place_], order);
   return value_read();
 }

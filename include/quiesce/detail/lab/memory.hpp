@@ -16,9 +16,9 @@
 //     its value has released; a relaxed one will know it at its agent's next acquire fence.
 //  5. The seq_cst operations have one order, S. As a rule it is the order in which the run makes them: each history has a *mark*, the
 //     newest value that such an operation has stored or read, and a seq_cst operation on it stands no further back.
-//  6. An agent may have heard of a seq_cst access by relaxed means only: it has read, directly or through others, what was stored after
-//     it, and it does not happen before. Then a seq_cst access of that agent may come before that one in S, though it is made later:
-//     it reads, or stores, behind the mark. What S is bound to is kept as a graph, in which no cycle may come to be.
+//  6. An agent may have heard of a seq_cst access by relaxed means only: it has read, directly or through others, or reads just now, what
+//     was stored after it, and it does not happen before. Then a seq_cst access of that agent may come before that one in S, though it
+//     is made later: it reads, or stores, behind the mark. What S is bound to is kept as a graph, in which no cycle may come to be.
 //  7. A seq_cst fence is in S after all that was made before it and before all that comes later. It counts as a read of each history at
 //     its mark, by which its agent, and whoever comes to know of the fence, is bound; and it moves the mark to what its agent is
 //     bound to. Behind a mark that a fence has seen no seq_cst access stands.
@@ -114,13 +114,18 @@ class History {
     ScOrder::Set sc_made{};        // the one that made it
     ScOrder::Set heard{};          // accesses that come before it by reading-from and program order
   };
+  /// What an operation does with the value it finds.
+  struct Use {
+    bool reads;
+    bool modifies;
+  };
   /// What an operation may choose from.
   struct Limits {
     Place bound;  // no place before this one
+    Use use;
     bool is_sc = false;
     bool is_loose = false;  // it may stand behind the mark, where S allows that
     ScOrder::Set before{};  // what comes before it in S whatever it chooses
-    ScOrder::Set heard{};   // and what it has heard of besides, and all before that
   };
 
   const void* value_of(Index message) const { return values_.data() + message * size_; }
@@ -129,13 +134,15 @@ class History {
   }
   Place place_of(Index message) const;
   Place bound_of(const AgentClock& agent) const;
-  Limits limits_of(Engine& engine, const AgentClock& agent, std::memory_order order) const;
-  /// In S, of an access that reads the value at the place or, with `modifies`, stores behind it.
-  ScOrder::Set before(const Limits& limits, Place place, bool modifies) const;
+  Limits limits_of(Engine& engine, const AgentClock& agent, std::memory_order order, Use use) const;
+  /// Of an access that reads the value at the place or stores behind it: what comes before it in S, and after it.
+  ScOrder::Set before(const Limits& limits, Place place) const;
   ScOrder::Set after(Place place) const;
-  bool is_allowed(const Limits& limits, Place place, bool modifies) const;
+  /// And what it has heard of besides.
+  ScOrder::Set loosely_heard(const AgentClock& agent, const Limits& limits, Place place) const;
+  bool is_allowed(const AgentClock& agent, const Limits& limits, Place place) const;
   void check_made(Engine& engine) const;
-  void choose_sc(const AgentClock& agent, const Limits& limits, bool modifies);
+  void choose_sc(const AgentClock& agent, const Limits& limits);
   void draw(Engine& engine);
   void read(Engine& engine, Index message, std::memory_order order);
   void mark_read(Index message, Stamp stamp);
