@@ -1,10 +1,9 @@
 #include "quiesce/detail/coro/frame_pool.hpp"
 
 #include <cstdint>
-#include <mutex>
 #include <new>
 
-#include "quiesce/detail/kernel/spin_lock.hpp"
+#include "quiesce/detail/coro/batch_depot.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define QUIESCE_PLAIN_FRAMES 1
@@ -36,11 +35,7 @@ struct FreeList {
 };
 
 /// Full batches of one size class, shared by all threads.
-struct alignas(64) DepotClass {
-  SpinLock<> lock;
-  Block* batches = nullptr;
-};
-constinit DepotClass depot[class_count];
+constinit BatchDepot<Block> depot[class_count];
 
 struct ThreadCache {
   FreeList lists[class_count];
@@ -55,9 +50,7 @@ void put_batch(std::size_t size_class, FreeList& list, std::uint32_t count) {
   list.head = last->next;
   list.size -= count;
   last->next = nullptr;
-  std::scoped_lock hold(depot[size_class].lock);
-  first->next_batch = depot[size_class].batches;
-  depot[size_class].batches = first;
+  depot[size_class].put(first);
 }
 
 /// At thread exit the blocks go to the depot, in batches of whatever size is left.
@@ -77,13 +70,8 @@ void touch_reaper() {
 
 bool take_batch(std::size_t size_class, FreeList& list) {
   touch_reaper();
-  Block* batch;
-  {
-    std::scoped_lock hold(depot[size_class].lock);
-    batch = depot[size_class].batches;
-    if (batch == nullptr) return false;
-    depot[size_class].batches = batch->next_batch;
-  }
+  Block* batch = depot[size_class].take();
+  if (batch == nullptr) return false;
   list.head = batch;
   list.size = 0;
   for (Block* block = batch; block != nullptr; block = block->next) ++list.size;
@@ -124,12 +112,7 @@ void frame_free(void* memory, std::size_t bytes) noexcept {
 void frame_trim() noexcept {
   for (std::size_t c = 0; c < class_count; ++c) {
     if (cache.lists[c].size > 0) put_batch(c, cache.lists[c], cache.lists[c].size);
-    Block* batch;
-    {
-      std::scoped_lock hold(depot[c].lock);
-      batch = depot[c].batches;
-      depot[c].batches = nullptr;
-    }
+    Block* batch = depot[c].take_all();
     while (batch != nullptr) {
       Block* next_batch = batch->next_batch;
       while (batch != nullptr) {

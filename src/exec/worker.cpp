@@ -78,13 +78,8 @@ void ProductionExecutor::schedule(TaskRecord& task, Lane lane, Origin origin) no
   } else if (origin == Origin::Yield) {
     worker->push_own(worker->ready_, task, injected_);
   } else {
-    // Only the owner fills the slot, others only empty it: an empty one is filled without a read-modify-write.
-    if (worker->lifo_.load(std::memory_order_relaxed) == nullptr) {
-      worker->lifo_.store(&task, std::memory_order_release);
-      return;  // protocol, 4
-    }
-    TaskRecord* displaced = worker->lifo_.exchange(&task, std::memory_order_acq_rel);
-    if (displaced == nullptr) return;
+    TaskRecord* displaced = worker->lifo_.put(&task);
+    if (displaced == nullptr) return;  // protocol, 4
     worker->push_own(worker->ready_, *displaced, injected_);
   }
   wake_one();
@@ -243,19 +238,19 @@ void Worker::look_after(Worker& other, bool same_step, Time now) {
 
 void Worker::run_posted() {
   while (WorkItem* item = executor_.posted_.pop()) {
-    item->posted.store(false, std::memory_order_seq_cst);
+    item->posted.clear();
     item->run(*item);
   }
 }
 
 /// The common case of next(), with the same order and bounds: what the last step woke, when no earlier lane has anything.
 TaskRecord* Worker::next_in_slot(std::uint64_t tick) {
-  if (lifo_.load(std::memory_order_relaxed) == nullptr || tick % ProductionExecutor::injector_interval == 0 ||
+  if (lifo_.peek() == nullptr || tick % ProductionExecutor::injector_interval == 0 ||
       preferred_streak_ >= executor_.config_.cancel_streak_limit || cancel_waits() ||
       executor_.timed_size_.load(std::memory_order_relaxed) != 0) {
     return nullptr;
   }
-  TaskRecord* task = lifo_.exchange(nullptr, std::memory_order_acq_rel);
+  TaskRecord* task = lifo_.take();
   if (task != nullptr) {
     cancel_streak_ = 0;
     count_preferred(counters_.lifo);
@@ -264,9 +259,7 @@ TaskRecord* Worker::next_in_slot(std::uint64_t tick) {
 }
 
 bool Worker::step_now(TaskRecord& task) noexcept {
-  if (lifo_.load(std::memory_order_relaxed) != &task || nested_ == ProductionExecutor::nested_max ||
-      metrics_ != nullptr)
-    return false;
+  if (lifo_.peek() != &task || nested_ == ProductionExecutor::nested_max || metrics_ != nullptr) return false;
   const std::uint64_t tick = counters_.dispatched.load(std::memory_order_relaxed);
   if (next_in_slot(tick) != &task) return false;  // by now a thief may have it
   counters_.dispatched.store(tick + 1, std::memory_order_relaxed);
@@ -309,8 +302,7 @@ TaskRecord* Worker::next() {
   if (cancel_streak_ < limit || executor_.kernel_->plants(Defect::StreakUnbounded)) {
     if (TaskRecord* task = own_cancel()) {
       count(counters_.cancel);
-      const bool others = lifo_.load(std::memory_order_relaxed) != nullptr || !ready_.empty() ||
-                          !local_.empty() || !inbox_.empty() ||
+      const bool others = lifo_.peek() != nullptr || !ready_.empty() || !local_.empty() || !inbox_.empty() ||
                           executor_.timed_size_.load(std::memory_order_relaxed) > 0 ||
                           !executor_.injected_.empty();
       cancel_streak_ = others ? cancel_streak_ + 1 : 0;
@@ -352,8 +344,8 @@ TaskRecord* Worker::preferred_lanes() {
     count_preferred(counters_.timed);
     return task;
   }
-  if (lifo_.load(std::memory_order_relaxed) == nullptr) return nullptr;
-  TaskRecord* task = lifo_.exchange(nullptr, std::memory_order_acq_rel);
+  if (lifo_.peek() == nullptr) return nullptr;
+  TaskRecord* task = lifo_.take();
   if (task != nullptr) count_preferred(counters_.lifo);
   return task;
 }
@@ -413,8 +405,8 @@ bool Worker::take_over_stuck() {
     if (metrics_ != nullptr) look_after(*other, stuck, now);
     if (!stuck) continue;
     if (other->has_timers_.load(std::memory_order_relaxed)) other->fire_timers(now);
-    if (other->lifo_.load(std::memory_order_relaxed) == nullptr) continue;
-    if (TaskRecord* task = other->lifo_.exchange(nullptr, std::memory_order_acq_rel)) {
+    if (other->lifo_.peek() == nullptr) continue;
+    if (TaskRecord* task = other->lifo_.take()) {
       push_own(ready_, *task, executor_.injected_);
       found = true;
     }
@@ -440,7 +432,8 @@ void Worker::park() {
     (void)executor_.idle_.stop_searching();
   }
   executor_.idle_.prepare_park(index_);
-  if (!anything_visible()) {
+  const bool has_found = anything_visible();
+  if (!has_found) {
     std::optional<Time> until;
     {
       std::scoped_lock hold(timer_lock_);
@@ -458,7 +451,8 @@ void Worker::park() {
     fire_timers(executor_.now());
     if (watch) take_over_stuck();
   }
-  searching_ = executor_.idle_.finish_park(index_) == Woken::AsSearcher;
+  searching_ = executor_.idle_.finish_park(index_) == Woken::AsSearcher ||
+               (has_found && executor_.idle_.try_become_searcher());
 }
 
 void Worker::fire_timers(Time now) {

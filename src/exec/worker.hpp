@@ -28,6 +28,7 @@
 #include "quiesce/detail/exec/idle_set.hpp"
 #include "quiesce/detail/exec/injector.hpp"
 #include "quiesce/detail/exec/intrusive_queue.hpp"
+#include "quiesce/detail/exec/lifo_slot.hpp"
 #include "quiesce/detail/exec/parker.hpp"
 #include "quiesce/detail/exec/timed_heap.hpp"
 #include "quiesce/detail/exec/timer_wheel.hpp"
@@ -94,7 +95,7 @@ class Worker {
   std::thread thread_;
   Parker<> parker_;
   WorkDeque<TaskRecord> ready_, cancel_;
-  alignas(64) std::atomic<TaskRecord*> lifo_{nullptr};
+  alignas(64) LifoSlot<TaskRecord> lifo_;
   IntrusiveQueue<TaskRecord, &TaskRecord::queue_next> local_, local_cancel_;
   Injector<TaskRecord> inbox_, inbox_cancel_;  // local tasks woken by others
   alignas(64) SpinLock<> timer_lock_;

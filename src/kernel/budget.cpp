@@ -46,7 +46,7 @@ void spend_polls(RegionRef region, std::uint32_t steps) noexcept {
   std::vector<TaskRecord*> masked;
   spend_up(region, CancelKind::PollQuota, "the poll quota of the region is spent", [&](RegionRecord& at) {
     if (at.counts_mask) {
-      at.opener->references.fetch_add(1, std::memory_order_relaxed);
+      at.opener->references.add();
       masked.push_back(at.opener);
     }
     if (!at.counts_polls) return false;

@@ -13,11 +13,7 @@ namespace {
 TaskRecord* hold_owner(TaskExtra& rare) noexcept {
   TaskRecord* owner = rare.owner;
   if (owner == nullptr) return nullptr;
-  std::uint8_t references = owner->references.load(std::memory_order_relaxed);
-  do {
-    if (references == 0) return nullptr;
-  } while (!owner->references.compare_exchange_weak(references, references + 1, std::memory_order_acq_rel));
-  return owner;
+  return owner->references.try_add() ? owner : nullptr;
 }
 
 void run_mask_check(WorkItem& item) noexcept {

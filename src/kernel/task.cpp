@@ -76,7 +76,7 @@ std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
   task->role = birth.role;
   const std::uint32_t worker = executor_->current_worker();
   task->home_worker = static_cast<std::uint16_t>(worker == Executor::no_worker ? 0 : worker);
-  task->references.store(1, std::memory_order_relaxed);
+  task->references.begin();
   task->joiner.store(0, std::memory_order_relaxed);
   task->wait_data = nullptr;
   task->wait_ops.store(nullptr, std::memory_order_relaxed);
@@ -299,7 +299,7 @@ void Kernel::complete(TaskRecord& task, OutcomeKind kind) noexcept {
     registry->release_task(task.id());
   if (plain && kind == OutcomeKind::Ok && task.role == TaskRole::Child) return complete_ok(task, region);
 
-  task.references.fetch_add(1, std::memory_order_relaxed);  // it is looked at beyond its end
+  task.references.add();  // it is looked at beyond its end
   unlink_member(task);
   const TaskRole role = task.role;
   if (role == TaskRole::Body) complete_body(region, task, kind);
@@ -366,7 +366,7 @@ void Kernel::note_completion(RegionRecord& region, TaskRecord& task, OutcomeKind
     // A handle that is dropped meanwhile says so in the word, then looks at the list under this lock: one of the two sees the other.
     std::scoped_lock hold(region.lock);
     if (!task.word.load().has(TaskWord::dropped_bit)) {
-      task.references.fetch_add(1, std::memory_order_relaxed);  // the list's
+      task.references.add();  // the list's
       link_front(region.failed, task);
       task.membership = Membership::Failed;
       return;
@@ -424,11 +424,9 @@ void Kernel::drop_handle(TaskRecord& task) noexcept {
 }
 
 void Kernel::drop_reference(TaskRecord& task) noexcept {
-  // The last one needs no read-modify-write: nobody else is left who could change the count.
-  if (task.references.load(std::memory_order_acquire) != 1 &&
-      task.references.fetch_sub(1, std::memory_order_acq_rel) != 1)
-    return;
-  free_record(task);
+  // Only the timer of a mask tries to keep a record that it has no reference of, and it finds the record by its extra.
+  const bool is_alone = task.references.is_last() && task.extra.load(std::memory_order_relaxed) == nullptr;
+  if (is_alone || task.references.drop()) free_record(task);
 }
 
 void Kernel::free_record(TaskRecord& task) noexcept {

@@ -45,15 +45,30 @@ constexpr LogicalId main_agent{0x6D61696EU};
 /// Steps of a kept trace whose callers are looked for: that is slow.
 constexpr std::size_t callers_max = 2'000;
 
+/// An assertion of the library that fails in a run is what the run has found: it does not end the process.
+void watch_assertion(const char* file, int line, const char* condition, std::string_view message) {
+  Engine* engine = current_engine;
+  if (engine == nullptr || engine->self() == LogicalId{} || engine->is_aborting()) return;
+  const std::string_view path(file);
+  engine->fail(FailureKind::oracle, fmt::format("assertion `{}` failed at {}:{}: {}", condition,
+                                                path.substr(path.rfind('/') + 1), line, message));
+}
+
 class CurrentEngine {
  public:
-  explicit CurrentEngine(Engine& engine) : previous_(std::exchange(current_engine, &engine)) {}
-  ~CurrentEngine() { current_engine = previous_; }
+  explicit CurrentEngine(Engine& engine)
+      : previous_(std::exchange(current_engine, &engine)),
+        watcher_(std::exchange(quiesce::detail::assertion_watcher, watch_assertion)) {}
+  ~CurrentEngine() {
+    current_engine = previous_;
+    quiesce::detail::assertion_watcher = watcher_;
+  }
   CurrentEngine(const CurrentEngine&) = delete;
   CurrentEngine& operator=(const CurrentEngine&) = delete;
 
  private:
   Engine* previous_;
+  quiesce::detail::AssertionWatcher watcher_;
 };
 
 // One round of wyhash's mixing (Wang Yi, 2019): the two halves of a 128-bit product.
@@ -79,6 +94,7 @@ std::uint64_t mix(std::uint64_t hash, std::string_view text) {
 Engine::Engine(EngineLimits limits) : state_(std::make_unique<State>()) {
   state_->limits = limits;
   state_->clock_ns = &time_ns;
+  if (limits.weak_memory) state_->weak_memory = std::make_unique<WeakMemory>();
 }
 Engine::~Engine() = default;
 
@@ -144,6 +160,7 @@ void Engine::State::reset(Strategy& chooser) {
   late_failure.reset();
   complaints.clear();
   gave_up = is_aborting = is_ruined = false;
+  if (weak_memory) weak_memory->begin_run();
 }
 
 // ---- who can move ----
@@ -433,6 +450,8 @@ LogicalId Engine::find_user(LogicalId object) const {
 }
 
 AgentClock* Engine::clock() noexcept { return state_->running != nullptr ? &state_->running->clock : nullptr; }
+
+WeakMemory* Engine::weak_memory() noexcept { return state_->weak_memory.get(); }
 
 const AgentClock& Engine::clock_of(LogicalId agent) const {
   const Agent* found = state_->find(agent);

@@ -17,6 +17,7 @@
 #include "fiber.hpp"
 #include "quiesce/detail/kernel/thread_context.hpp"
 #include "quiesce/detail/lab/engine.hpp"
+#include "quiesce/detail/lab/memory.hpp"
 
 namespace quiesce::lab::detail {
 
@@ -68,6 +69,7 @@ struct Engine::State {
   EngineLimits limits;
   Strategy* strategy = nullptr;
   std::uint64_t run_number = 0;
+  std::unique_ptr<WeakMemory> weak_memory;  // nullptr: sequentially consistent
 
   std::vector<std::unique_ptr<Agent>> agents;  // the first `agent_count` are of this run
   std::uint32_t agent_count = 0;

@@ -153,7 +153,7 @@ void LabExecutor::run_posts() {
   while (!posts_.empty()) {
     WorkItem* item = posts_.front();
     posts_.pop_front();
-    item->posted.store(false, std::memory_order_relaxed);
+    item->posted.clear();
     item->run(*item);
   }
 }

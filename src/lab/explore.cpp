@@ -61,7 +61,8 @@ class ScriptedRun {
   ScriptedRun(const Options& options, const OneRun& one_run, std::vector<std::uint32_t> choices)
       : engine_({.steps = options.step_limit,
                  .stack_bytes = traced_stack_factor * options.stack_bytes,
-                 .keep_trace = true}),
+                 .keep_trace = true,
+                 .weak_memory = options.memory == Memory::weak}),
         script_(choices),
         strategy_(make_scripted(std::move(choices))) {
     strategy_->begin_run();
@@ -95,7 +96,9 @@ class Driver {
       : options_(options),
         one_run_(one_run),
         time_max_(time_max),
-        engine_({.steps = options.step_limit, .stack_bytes = options.stack_bytes}),
+        engine_({.steps = options.step_limit,
+                 .stack_bytes = options.stack_bytes,
+                 .weak_memory = options.memory == Memory::weak}),
         strategy_(std::move(strategy)) {}
 
   Report drive() {

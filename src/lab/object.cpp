@@ -60,7 +60,7 @@ void AtomicPart::wait_for_notification(Engine& engine, std::source_location at) 
   blocked_until(engine, [this, self] { return std::ranges::find(waiters, self) == waiters.end(); },
                 {id, Access::Read}, {"be notified by", id, at});
   engine.touch({self, Access::Write});  // as does who notifies it
-  acquire(engine);
+  if (!history) acquire(engine);
 }
 
 void AtomicPart::notify(Engine& engine, bool all, std::source_location at) noexcept {

@@ -127,6 +127,11 @@ constexpr std::array parts = {
            return mode.futurelock_steps != RunMode{}.futurelock_steps;
          },
          [](std::string_view rest, RunMode& mode) { return read_number(rest, mode.futurelock_steps); }},
+    Part{'m', [](const RunMode& mode, std::string&) { return mode.memory == Memory::weak; },
+         [](std::string_view rest, RunMode& mode) {
+           mode.memory = Memory::weak;
+           return rest.empty();
+         }},
     Part{'x',
          [](const RunMode& mode, std::string& rest) {
            rest = write_chaos(mode.chaos);
@@ -159,6 +164,7 @@ RunMode RunMode::of(std::uint32_t body, const Options& options) {
           .lanes = options.scheduling == Scheduling::workers,
           .step_limit = options.step_limit,
           .futurelock_steps = options.futurelock_steps,
+          .memory = options.memory,
           .chaos = tries_all ? with_two_ways(options.chaos) : options.chaos};
 }
 
@@ -168,6 +174,7 @@ Options RunMode::applied_to(Options options) const {
   options.scheduling = lanes ? Scheduling::workers : Scheduling::any_order;
   options.step_limit = step_limit;
   options.futurelock_steps = futurelock_steps;
+  options.memory = memory;
   options.chaos = chaos;
   return options;
 }

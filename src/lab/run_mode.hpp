@@ -17,6 +17,7 @@ struct RunMode {
   std::uint64_t step_limit = Options{}.step_limit;  // n
   bool draws_cancels = false;                       // c: whether a request lands at a cancel point is drawn
   std::uint64_t futurelock_steps = Options{}.futurelock_steps;  // f
+  Memory memory = Memory::sc;                                   // m: weak
   Chaos chaos = {};                                             // x: see write_chaos
 
   /// Of an exploration with these options.

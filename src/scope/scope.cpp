@@ -56,7 +56,7 @@ void abandon_spawn(TaskRecord& task) noexcept { task.kernel().abandon_task(task)
 
 void publish_blocking(TaskRecord& task, BlockingJob& job) noexcept {
   Kernel& kernel = task.kernel();
-  task.references.fetch_add(1, std::memory_order_relaxed);  // it may have ended before the job is handed over
+  task.references.add();  // it may have ended before the job is handed over
   {
     std::scoped_lock hold(task.shard().lock);
     task.wait_data = &job;

@@ -225,7 +225,7 @@ struct Stepper::Impl final : Executor {
       if (!posts.empty()) {
         WorkItem* item = posts.front();
         posts.pop_front();
-        item->posted.store(false, std::memory_order_release);
+        item->posted.clear();
         item->run(*item);
       } else if (!timers.empty() && timers.begin()->deadline <= clock) {
         TimerEntry& entry = *timers.begin()->entry;

@@ -14,6 +14,11 @@ namespace quiesce::detail {
 [[noreturn]] void assertion_failed(const char* file, int line, const char* condition,
                                    std::string_view message) noexcept;
 
+/// Is told of a failed assertion on this thread first, if there is one. It may end the failing function's thread of control (a run of
+/// the lab gives it up); if it returns the process aborts as ever.
+using AssertionWatcher = void (*)(const char* file, int line, const char* condition, std::string_view message);
+extern constinit thread_local AssertionWatcher assertion_watcher;
+
 }  // namespace quiesce::detail
 
 #define QUIESCE_ASSERT(condition, message)                                          \

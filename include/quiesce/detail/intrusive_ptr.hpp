@@ -12,11 +12,12 @@
 
 namespace quiesce::detail {
 
-class RefCount {
+template <template <class> class Atomic = std::atomic>
+class BasicRefCount {
  public:
-  RefCount() noexcept = default;
-  RefCount(const RefCount&) = delete;
-  RefCount& operator=(const RefCount&) = delete;
+  BasicRefCount() noexcept = default;
+  BasicRefCount(const BasicRefCount&) = delete;
+  BasicRefCount& operator=(const BasicRefCount&) = delete;
 
   // Relaxed: whoever retains already owns a reference, so nothing has to become visible here.
   void retain() const noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
@@ -33,8 +34,9 @@ class RefCount {
   [[nodiscard]] bool is_unique() const noexcept { return count_.load(std::memory_order_acquire) == 1; }
 
  private:
-  mutable std::atomic<std::uint32_t> count_{1};
+  mutable Atomic<std::uint32_t> count_{1};
 };
+using RefCount = BasicRefCount<>;
 
 template <class T>
 class IntrusivePtr {

@@ -6,9 +6,13 @@
 //
 // In a run each operation is one step and sequentially consistent, whatever its order says;
 // compare_exchange_weak does not fail spuriously. What a reader reads happens before what it does next (and
-// nothing else does: two stores order nothing but themselves). `wait` returns when it finds another value, at
-// once or after a notification: a forgotten notify is a deadlock. In a run that is given up an operation throws
-// detail::RunAborted, so none but the notifications are noexcept. Outside of a run it is a std::atomic<T>.
+// nothing else does: two stores order nothing but themselves). With Options::memory = lab::weak the orders count:
+// an operation may read whatever they allow (detail/lab/memory.hpp), and only what they say happens before.
+// `wait` returns when it finds another value, at once or after a notification: a forgotten notify is a deadlock.
+// `spin` needs none. In a run that is given up an operation throws detail::RunAborted, so none but the
+// notifications are noexcept. Outside of a run it is a std::atomic<T>.
+//
+//   lab::atomic_thread_fence(std::memory_order_release);    the fences of weak memory; else nothing in a run
 #include <atomic>
 #include <cstddef>
 #include <cstring>
@@ -17,6 +21,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "quiesce/detail/lab/memory.hpp"
 #include "quiesce/detail/lab/object.hpp"
 
 namespace quiesce::lab {
@@ -27,7 +32,8 @@ struct AtomicPart : ObjectPart {
   static constexpr std::string_view kind = "atomic";
   explicit AtomicPart(Engine& engine) : ObjectPart(engine, kind) {}
 
-  std::vector<LogicalId> waiters;  // not notified, in the order of waiting
+  std::vector<LogicalId> waiters;    // not notified, in the order of waiting
+  std::shared_ptr<History> history;  // nullptr: its value is all there is to know
 
   /// In the step in which the caller has found the value it does not want. Goes on, when it was notified, with
   /// a step that reads.
@@ -50,6 +56,7 @@ template <class T>
 class atomic {
   using Engine = detail::Engine;
   using Access = detail::Access;
+  using Effect = detail::Effect;
   using Where = std::source_location;
   using Order = std::memory_order;
   static constexpr Order seq_cst = std::memory_order_seq_cst;
@@ -63,8 +70,10 @@ class atomic {
   using difference_type = typename detail::AtomicDifference<T>::Type;
   static constexpr bool is_always_lock_free = std::atomic<T>::is_always_lock_free;
 
-  atomic() : value_() {}
-  atomic(T value, std::string_view name = {}) : value_(value), lab_(name) {}  // NOLINT: as std::atomic's
+  atomic() : value_() { begin_history(); }
+  atomic(T value, std::string_view name = {}) : value_(value), lab_(name) {  // NOLINT: as std::atomic's
+    begin_history();
+  }
   atomic(const atomic&) = delete;
   atomic& operator=(const atomic&) = delete;
 
@@ -72,21 +81,21 @@ class atomic {
   bool is_lock_free() const noexcept { return value_.is_lock_free(); }
 
   T load(Order order = seq_cst, Where at = Where::current()) const {
-    return access(Effect::Load, "load", at, [&] { return value_.load(order); });
+    return access(Effect::Load, order, "load", at, [&] { return value_.load(order); });
   }
   void store(T value, Order order = seq_cst, Where at = Where::current()) {
-    access(Effect::Store, "store", at, [&] { value_.store(value, order); });
+    access(Effect::Store, order, "store", at, [&] { value_.store(value, order); });
   }
   T exchange(T value, Order order = seq_cst, Where at = Where::current()) {
-    return access(Effect::Modify, "exchange", at, [&] { return value_.exchange(value, order); });
+    return access(Effect::Modify, order, "exchange", at, [&] { return value_.exchange(value, order); });
   }
 
   bool compare_exchange_strong(T& expected, T desired, Order success, Order failure,
                                Where at = Where::current()) {
-    return try_modify(at, [&] { return value_.compare_exchange_strong(expected, desired, success, failure); });
+    return try_modify(expected, desired, success, failure, at);
   }
   bool compare_exchange_strong(T& expected, T desired, Order order = seq_cst, Where at = Where::current()) {
-    return try_modify(at, [&] { return value_.compare_exchange_strong(expected, desired, order); });
+    return try_modify(expected, desired, order, on_failure(order), at);
   }
   bool compare_exchange_weak(T& expected, T desired, Order success, Order failure,
                              Where at = Where::current()) {
@@ -99,19 +108,19 @@ class atomic {
   }
 
   T fetch_add(difference_type value, Order order = seq_cst, Where at = Where::current()) requires adds {
-    return access(Effect::Modify, "fetch_add", at, [&] { return value_.fetch_add(value, order); });
+    return access(Effect::Modify, order, "fetch_add", at, [&] { return value_.fetch_add(value, order); });
   }
   T fetch_sub(difference_type value, Order order = seq_cst, Where at = Where::current()) requires adds {
-    return access(Effect::Modify, "fetch_sub", at, [&] { return value_.fetch_sub(value, order); });
+    return access(Effect::Modify, order, "fetch_sub", at, [&] { return value_.fetch_sub(value, order); });
   }
   T fetch_and(T value, Order order = seq_cst, Where at = Where::current()) requires has_bits {
-    return access(Effect::Modify, "fetch_and", at, [&] { return value_.fetch_and(value, order); });
+    return access(Effect::Modify, order, "fetch_and", at, [&] { return value_.fetch_and(value, order); });
   }
   T fetch_or(T value, Order order = seq_cst, Where at = Where::current()) requires has_bits {
-    return access(Effect::Modify, "fetch_or", at, [&] { return value_.fetch_or(value, order); });
+    return access(Effect::Modify, order, "fetch_or", at, [&] { return value_.fetch_or(value, order); });
   }
   T fetch_xor(T value, Order order = seq_cst, Where at = Where::current()) requires has_bits {
-    return access(Effect::Modify, "fetch_xor", at, [&] { return value_.fetch_xor(value, order); });
+    return access(Effect::Modify, order, "fetch_xor", at, [&] { return value_.fetch_xor(value, order); });
   }
 
   void wait(T old, Order order = seq_cst, Where at = Where::current()) const {
@@ -119,11 +128,29 @@ class atomic {
     if (engine == nullptr) return value_.wait(old, order);
     detail::AtomicPart* part = lab_.find(*engine);
     if (part == nullptr) return;
+    if (part->history) return wait_weakly(*engine, *part, old, order, at);
     for (T now = load(order, at); is_same(now, old) && !engine->is_aborting(); now = value_.load(order))
       part->wait_for_notification(*engine, at);
   }
   void notify_one(Where at = Where::current()) noexcept { notify(false, at); }
   void notify_all(Where at = Where::current()) noexcept { notify(true, at); }
+  /// Between two looks of a loop that waits for another value than `old`: outside of a run nothing; in one the
+  /// caller goes on when it can see another, and then has seen one, by a relaxed load.
+  void spin(T old, Where at = Where::current()) const {
+    Engine* engine = Engine::current();
+    detail::AtomicPart* part = engine != nullptr ? lab_.find(*engine) : nullptr;
+    if (part == nullptr) return;
+    const auto has_changed = [this, engine, part, old] {
+      return part->history ? part->history->has_other(*engine, &old) : !is_same(value_.load(), old);
+    };
+    part->blocked_until(*engine, has_changed, {part->id, Access::Read}, {"spin on", part->id, at});
+    if (engine->is_aborting()) return;
+    if (part->history) {
+      part->history->begin_other(*engine, &old, std::memory_order_relaxed);
+    } else {
+      part->acquire(*engine);
+    }
+  }
 
   // Operators have no place for a location: reports find it on the stack, or say nothing of it.
   operator T() const { return load(seq_cst, Where{}); }  // NOLINT: as std::atomic's
@@ -150,9 +177,21 @@ class atomic {
   T operator^=(T value) requires has_bits { return static_cast<T>(fetch_xor(value, seq_cst, Where{}) ^ value); }
 
  private:
-  enum class Effect : std::uint8_t { Load, Store, Modify };
-
   static bool is_same(const T& a, const T& b) { return std::memcmp(&a, &b, sizeof(T)) == 0; }
+  static constexpr Order on_failure(Order success) {
+    if (success == std::memory_order_acq_rel) return std::memory_order_acquire;
+    return success == std::memory_order_release ? std::memory_order_relaxed : success;
+  }
+
+  void begin_history() {
+    detail::AtomicPart* part = lab_.part();
+    if (part == nullptr) return;
+    Engine& engine = *Engine::current();
+    detail::WeakMemory* memory = engine.weak_memory();
+    if (memory == nullptr) return;
+    const T value = value_.load(std::memory_order_relaxed);
+    part->history = memory->make_history(engine, part->id, &value, sizeof(T));
+  }
 
   // A store forgets what an earlier one released; a read-modify-write carries it on (release sequences).
   static void order(Engine& engine, detail::AtomicPart& part, Effect effect) {
@@ -161,27 +200,85 @@ class atomic {
   }
 
   template <class Operation>
-  auto access(Effect effect, std::string_view verb, Where at, Operation operation) const {
+  auto access(Effect effect, Order memory_order, std::string_view verb, Where at, Operation operation) const {
     Engine* engine = Engine::current();
     detail::AtomicPart* part = engine != nullptr ? lab_.find(*engine) : nullptr;
     if (part == nullptr) return operation();
     part->visible(*engine, {part->id, effect == Effect::Load ? Access::Read : Access::Write},
                   {verb, part->id, at});
+    if (part->history) {
+      const Weakly weakly(*engine, *part->history, value_, effect, memory_order);
+      return operation();
+    }
     order(*engine, *part, effect);
     return operation();
   }
 
   // Whether this is a read or a write turns out when it is done.
-  template <class Operation>
-  bool try_modify(Where at, Operation operation) {
+  bool try_modify(T& expected, T desired, Order success, Order failure, Where at) {
     Engine* engine = Engine::current();
     detail::AtomicPart* part = engine != nullptr ? lab_.find(*engine) : nullptr;
-    if (part == nullptr) return operation();
+    if (part == nullptr) return value_.compare_exchange_strong(expected, desired, success, failure);
     part->visible(*engine, {}, {"compare_exchange", part->id, at});
-    const bool done = operation();
+    if (part->history) return try_modify_weakly(*engine, *part, expected, desired, success, failure);
+    const bool done = value_.compare_exchange_strong(expected, desired);
     engine->touch({part->id, done ? Access::Write : Access::Read});
     order(*engine, *part, done ? Effect::Modify : Effect::Load);
     return done;
+  }
+
+  // ---- with weak memory ----
+
+  static T value_at(const void* value) {
+    T result;
+    std::memcpy(static_cast<void*>(&result), value, sizeof(T));
+    return result;
+  }
+
+  /// Around an operation on `value`, which holds the newest but meanwhile what the history says.
+  class Weakly {
+   public:
+    Weakly(Engine& engine, detail::History& history, std::atomic<T>& value, Effect effect, Order order)
+        : engine_(engine), history_(history), value_(value), effect_(effect) {
+      if (const void* read = history.begin(engine, effect, order))
+        value.store(value_at(read), std::memory_order_relaxed);
+    }
+    ~Weakly() {
+      if (effect_ != Effect::Load) {
+        const T made = value_.load(std::memory_order_relaxed);
+        history_.finish(engine_, &made);
+      }
+      value_.store(value_at(history_.newest()), std::memory_order_relaxed);
+    }
+    Weakly(const Weakly&) = delete;
+    Weakly& operator=(const Weakly&) = delete;
+
+   private:
+    Engine& engine_;
+    detail::History& history_;
+    std::atomic<T>& value_;
+    Effect effect_;
+  };
+
+  bool try_modify_weakly(Engine& engine, detail::AtomicPart& part, T& expected, T desired, Order success,
+                         Order failure) {
+    engine.touch({part.id, Access::Read});
+    detail::History& history = *part.history;
+    const bool done = history.begin_compare(engine, &expected, success, failure);
+    if (done) {
+      engine.touch({part.id, Access::Write});
+      history.finish(engine, &desired);
+      value_.store(value_at(history.newest()), std::memory_order_relaxed);
+    } else {
+      expected = value_at(history.value_read());
+    }
+    return done;
+  }
+
+  void wait_weakly(Engine& engine, detail::AtomicPart& part, T old, Order order, Where at) const {
+    part.visible(engine, {part.id, Access::Read}, {"load", part.id, at});
+    while (part.history->begin_other(engine, &old, order) == nullptr && !engine.is_aborting())
+      part.wait_for_notification(engine, at);
   }
 
   void notify(bool all, Where at) noexcept {
@@ -190,8 +287,16 @@ class atomic {
     if (detail::AtomicPart* part = lab_.find_noexcept(*engine)) part->notify(*engine, all, at);
   }
 
-  std::atomic<T> value_;
+  mutable std::atomic<T> value_;
   detail::InLab<detail::AtomicPart> lab_;
 };
+
+/// In a run with weak memory as std::atomic_thread_fence: one of seq_cst is a step. In another run nothing, for there all
+/// operations are sequentially consistent.
+inline void atomic_thread_fence(std::memory_order order,
+                                std::source_location at = std::source_location::current()) {
+  if (detail::Engine* engine = detail::Engine::current()) return detail::fence_in(*engine, order, at);
+  detail::fence_outside(order);
+}
 
 }  // namespace quiesce::lab

@@ -30,6 +30,11 @@ constexpr StrategySpec exhaustive(std::uint32_t preemptions = ~0u) {
 /// Every Mazurkiewicz class once (Abdulla et al., POPL 2014).
 constexpr StrategySpec dpor() { return {StrategySpec::Kind::Dpor, 0}; }
 
+/// What the atomics of a run may show. `weak`: what the C++ memory model allows, as far as docs/lab.md says.
+enum class Memory : std::uint8_t { sc, weak };
+inline constexpr Memory sc = Memory::sc;
+inline constexpr Memory weak = Memory::weak;
+
 struct Report;
 
 /// Which task steps next.
@@ -56,6 +61,7 @@ struct Options {
   std::string crash_packs = {};
   /// Of each agent; more while a failure's trace is written, and under sanitizers.
   std::size_t stack_bytes = detail::EngineLimits{}.stack_bytes;
+  Memory memory = Memory::sc;
 };
 
 /// The first failure that was found.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "explore_support.hpp"
+#include "quiesce/detail/assert.hpp"
 #include "quiesce/detail/lab/drive.hpp"
 
 namespace quiesce::lab {
@@ -417,6 +418,23 @@ TEST(LabExploreThreads, LabAndProductionRunSideBySide) {
   }
   for (std::thread& explorer : explorers) explorer.join();
   EXPECT_EQ(outside.load(), 3);
+}
+
+TEST(ExploreThreads, AnAssertionOfTheLibraryThatFailsIsWhatTheRunHasFound) {
+  const auto body = [] {
+    lab::atomic<int> count(0);
+    lab::thread other([&] { count.store(1); });
+    QUIESCE_ASSERT(count.load() == 0, "nobody has counted");
+    other.join();
+  };
+  const Report report = explore_threads({.strategy = exhaustive()}, body);
+  ASSERT_TRUE(report.failed());
+  EXPECT_EQ(report.failure()->kind, FailureKind::oracle);
+  EXPECT_TRUE(report.failure()->message.starts_with(
+      "assertion `count.load() == 0` failed at explore_threads_test.cpp:"))
+      << report.failure()->message;
+  EXPECT_TRUE(report.failure()->message.ends_with(": nobody has counted")) << report.failure()->message;
+  EXPECT_TRUE(replay_threads(report.failure()->token, body).failed());
 }
 
 }  // namespace

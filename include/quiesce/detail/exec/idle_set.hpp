@@ -15,6 +15,7 @@
 //               idle.prepare_park(self);
 //               look at everything once more, by seq_cst loads;  if nothing, sleep
 //               searching = idle.finish_park(self) == Woken::AsSearcher;
+//               if (the look found something && !searching) searching = idle.try_become_searcher();
 //
 // Protocol:
 //  1. The state word holds two counts: workers parked, and workers searching (at most half of all, rounded up).
@@ -22,7 +23,8 @@
 //     parked last (its cache is the warmest) off the idle stack, counts it as searching at once, and names it.
 //     So until the woken thread has run, looked and stopped searching, further claims cost one load.
 //  3. Whoever stops searching as the last one owes a look: if it found work, it must claim_one again, for there
-//     may be more than it took; if it found none, it parks, which looks at everything once more.
+//     may be more than it took; if it found none, it parks, which looks at everything once more. If that look
+//     finds work it searches again, for of several publications that relied on it it may take only one.
 //  4. A claim of a certain worker (claim) takes that one off the stack, wherever it is in there, and does not
 //     count it as searching.
 //  5. prepare_park puts the worker on the stack; finish_park, after the sleep or instead of it, takes it off
@@ -36,8 +38,9 @@
 //     that another notifier has just made a searcher, which is case b with that later read in place of L.
 //  b. L sees searching > 0: some searcher W stops as the last one by a decrement D that comes after L in the
 //     order of the state word. If W found nothing, then P < L < D < W's look before parking (all seq_cst), and
-//     it sees P. If it found something, it claims again, with D in place of P; that ends, for each time a
-//     worker took work.
+//     it sees P. Then it is a searcher again, which is this case with W's next D; or it may not be, since others
+//     search that began after D, and so after P: this case with the last of them. If W found something, it
+//     claims again, with D in place of P; that ends, for each time a worker took work.
 //  c. L sees searching == 0 and parked == 0: nobody to wake. A worker that parks later increments after L, so P
 //     < L < increment < its look: it sees P.
 //

@@ -14,6 +14,7 @@
 #include "quiesce/cancel.hpp"
 #include "quiesce/detail/kernel/blocking_job.hpp"
 #include "quiesce/detail/kernel/executor.hpp"
+#include "quiesce/detail/kernel/references.hpp"
 #include "quiesce/detail/kernel/region_word.hpp"
 #include "quiesce/detail/kernel/slab.hpp"
 #include "quiesce/detail/kernel/spin_lock.hpp"
@@ -144,8 +145,8 @@ struct alignas(64) TaskRecord {
   TaskTier tier : 4 = TaskTier::Task;  // these two: set at birth
   TaskRole role : 4 = TaskRole::Child;
   Membership membership = Membership::None;
-  std::atomic<std::uint8_t> references{0};  // one for the life itself; the last frees the record
-  std::uint8_t signal : 7 = 0;              // the stepper (coro/promise.hpp)
+  References<> references;      // one for the life itself; the last frees the record
+  std::uint8_t signal : 7 = 0;  // the stepper (coro/promise.hpp)
   std::uint8_t torn : 1 =
       0;  // the stepper: a destructor threw while a frame was destroyed; `extra->torn` says what
   std::uint16_t cooperative_left = 0;  // the stepper (H4)

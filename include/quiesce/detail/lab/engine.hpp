@@ -108,9 +108,11 @@ struct EngineLimits {
   std::uint64_t steps = 100'000;  // then: livelock
   std::size_t stack_bytes = 64 * 1024;
   bool keep_trace = false;  // also the lines that a report needs; the hash is always there
+  bool weak_memory = false;
 };
 
 class Engine;
+class WeakMemory;
 /// The engine of the run on this thread.
 extern constinit thread_local Engine* current_engine;
 
@@ -164,6 +166,8 @@ class Engine {
   /// agents pass it on; the rest is for those who build on the engine.
   AgentClock* clock() noexcept;
   const AgentClock& clock_of(LogicalId agent) const;
+  /// nullptr: every atomic operation is sequentially consistent.
+  WeakMemory* weak_memory() noexcept;
 
   /// A visible point: gives way; then the step begins with this touch (none if its object is 0). In a run that
   /// is given up: throws RunAborted.

@@ -94,6 +94,8 @@ class InLab {
     if (Engine* engine = Engine::current(); engine != nullptr && belongs_to(*engine))
       engine->set_name(part_->id, name);
   }
+  /// nullptr: made outside of a run.
+  Part* part() const noexcept { return part_.get(); }
   /// nullptr, and the run is over, where the object is not of this run.
   Part* find(Engine& engine) const {
     if (belongs_to(engine)) [[likely]]
