@@ -6,6 +6,9 @@ export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_stri
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}"
 
+# The same random cases in every run; RC_PARAMS=seed=N for others.
+export RC_PARAMS="${RC_PARAMS:-seed=20261121}"
+
 # built PRESET [TARGET…]: build_preset whose output goes to stdout when it fails
 built() {
   local log="$root/build/test/build-$1.log" preset="$1"

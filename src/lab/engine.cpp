@@ -40,8 +40,6 @@ constexpr std::uint64_t idle_calls_max = 1'000'000;
 /// Sets the ids of objects apart from those of agents with the same maker.
 constexpr std::uint32_t objects_branch = ~0U;
 constexpr std::size_t step_capacity = 8;
-/// Apart from whatever is numbered from 0, tasks and regions too.
-constexpr LogicalId main_agent{0x6D61696EU};
 /// Steps of a kept trace whose callers are looked for: that is slow.
 constexpr std::size_t callers_max = 2'000;
 
@@ -98,7 +96,7 @@ Engine::Engine(EngineLimits limits) : state_(std::make_unique<State>()) {
 }
 Engine::~Engine() = default;
 
-RunEnd Engine::run(Strategy& strategy, std::string_view name, std::function<void()> main) {
+RunEnd Engine::run(Strategy& strategy, std::string_view name, std::function<void()> main, LogicalId main_id) {
   State& s = *state_;
   QUIESCE_ASSERT(s.strategy == nullptr, "an engine makes one run at a time");
   s.reset(strategy);
@@ -108,7 +106,8 @@ RunEnd Engine::run(Strategy& strategy, std::string_view name, std::function<void
     State& state;
     ~Release() { state.strategy = nullptr; }
   } release{s};
-  add_agent_as(main_agent, std::string(name), std::move(main));
+  const LogicalId first = child(LogicalId{}, s.outside_made++);
+  add_agent_as(main_id == LogicalId{} ? first : main_id, std::string(name), std::move(main));
   try {
     s.make_steps(*this);
   } catch (...) {  // of the strategy or on_idle

@@ -49,13 +49,17 @@ bool is_injected(const Outcome<>& outcome) {
   }
 }
 
+/// A root region has the first number.
+constexpr LogicalId main_id{0x6D61696EU};
+
 /// One run of a body.
 class TaskRun {
  public:
   TaskRun(Engine& engine, const RunMode& mode) : engine_(engine), executor_(make_executor(engine, mode)) {}
 
   RunEnd operator()(Strategy& strategy, const InstallBody& install) {
-    RunEnd end = engine_.run(strategy, "main", [&] { run_main(install); });
+    RunEnd end = engine_.run(
+        strategy, "main", [&] { run_main(install); }, main_id);
     result_.engine = nullptr;
     end.told = executor_->watch().take_trace();
     if (engine_.is_ruined()) {

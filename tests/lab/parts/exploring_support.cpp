@@ -192,7 +192,9 @@ void expect_mutants_caught(const Part& part) {
 }
 
 void expect_breaks(const std::string& name, const std::function<void()>& body, Memory memory) {
-  Report report = explore_threads({.strategy = pct(3), .max_runs = 2'000, .memory = memory}, body);
+  Report report = explore_threads({.strategy = random(), .max_runs = 5'000, .memory = memory}, body);
+  if (!report.failed())
+    report = explore_threads({.strategy = pct(3), .max_runs = 10'000, .memory = memory}, body);
   if (!report.failed())
     report = explore_threads({.strategy = dpor(), .max_runs = runs_max, .memory = memory}, body);
   EXPECT_TRUE(report.failed()) << name << ": " << report.runs << " runs";

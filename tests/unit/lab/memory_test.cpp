@@ -782,13 +782,12 @@ TEST(WeakMemory, ShowsWhatTheAxiomsAllow) {
 // ---- strategies and tokens ----
 
 TEST(WeakMemory, EveryStrategyFindsStoreBuffering) {
+  const auto body = [] { check(store_buffering(rel, acq) != "00", "one is seen"); };
   for (const StrategySpec strategy : {random(), pct(3), exhaustive(), exhaustive(1), dpor()}) {
-    const Report report = explore_threads({.strategy = strategy, .max_runs = 10'000, .memory = weak},
-                                          [] { check(store_buffering(rel, acq) != "00", "one is seen"); });
+    const Report report = explore_threads({.strategy = strategy, .max_runs = 10'000, .memory = weak}, body);
     ASSERT_EQ(failure_of(report).kind, FailureKind::assertion);
-    EXPECT_TRUE(report.failure()->token.starts_with("m.")) << report.failure()->token;
-    const Report again = replay_threads(report.failure()->token,
-                                        [] { check(store_buffering(rel, acq) != "00", "one is seen"); });
+    EXPECT_NE(report.failure()->token.find(".m."), std::string::npos) << report.failure()->token;
+    const Report again = replay_threads(report.failure()->token, body);
     EXPECT_EQ(failure_of(again).message, "one is seen");
     EXPECT_EQ(again.failure()->token, report.failure()->token);
   }

@@ -130,7 +130,8 @@ class Engine {
   /// `may_end`), nothing can move, a failure, or the limit. May be called again; stacks are kept. The caller
   /// has called strategy.begin_run(); end_run is called here, with true also for a deadlock, which cuts nothing
   /// off. A strategy gives a run up by choosing LogicalId{0}.
-  RunEnd run(Strategy& strategy, std::string_view name, std::function<void()> main);
+  /// `main_id`: where others have ids that are numbered from 0 as well.
+  RunEnd run(Strategy& strategy, std::string_view name, std::function<void()> main, LogicalId main_id = {});
   std::span<const Trace> trace() const;
   /// Of a run whose trace is kept: what became of its agents, in order.
   std::span<const AgentEvent> agent_events() const;
