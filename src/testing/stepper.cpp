@@ -375,6 +375,7 @@ struct Stepper::Impl final : Executor {
   /// A run that cannot go on: its coroutine is asked to end, so that the test may go on, and the caller is
   /// told.
   [[noreturn]] void give_up(Driver& driver, std::string text) {
+    if (guide) guide->stuck(text);
     kernel->cancel_task(*driver.record, CancelReason::shutdown("the run was given up"));
     settle();
     for (std::size_t steps = 0; !driver.record->word.load().done() && steps < options.step_limit; ++steps) {

@@ -22,8 +22,8 @@ Outcome<int> outcome_of(Bench<>& bench, Body& body) {
 TEST(Failures, R7_a_panic_is_seen_by_a_waiting_joiner_and_goes_to_the_policy) {
   Bench bench;
   Lines lines;
+  Door door;
   auto body = [&](Cx cx, Scope<>& scope) -> Task<int> {
-    Door door;
     auto child = [](Cx, Door* held) -> Task<> {
       co_await *held;
       throw std::runtime_error("boom");

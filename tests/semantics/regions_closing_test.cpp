@@ -179,6 +179,8 @@ TEST(Regions, R3_a_refusal_by_cancellation_carries_the_reason) {
   auto task = [](Cx cx, Scope<> scope) -> Task<int> {
     (void)co_await cx.sleep(1h).outcome();
     auto refused = scope.spawn(cx, answer, 1);
+    EXPECT_FALSE(refused);
+    if (refused) co_return 0;
     EXPECT_EQ(refused.error().kind(), SpawnErrorKind::RegionClosed);
     EXPECT_EQ(refused.error().cancel_reason()->message(), "enough");
     EXPECT_EQ(Error(refused.error()).code(), ErrorCode::RegionClosed);

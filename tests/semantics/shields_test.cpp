@@ -186,20 +186,20 @@ TEST(Masks, C11_shields_and_requests_race_on_threads) {
   Runtime rt = Runtime::builder().workers(2).build();
   constexpr int rounds = repeated(200);
   std::atomic<int> shielded{0}, through{0}, ended{0};
+  auto inner = [&](Cx mine, Scope<>&) -> Task<> {
+    for (int k = 0; k < 40; ++k) {
+      Outcome<> o = mine.checkpoint();
+      if (o.is_cancelled()) {
+        through.fetch_add(1);
+        co_await std::move(o);
+      }
+      MaskGuard mask = mine.mask();
+      co_await mine.yield();
+    }
+    shielded.fetch_add(1);
+  };
   auto body = [&](Cx cx, Scope<>& scope) -> Task<> {
     for (int i = 0; i < rounds; ++i) {
-      auto inner = [&](Cx mine, Scope<>&) -> Task<> {
-        for (int k = 0; k < 40; ++k) {
-          Outcome<> o = mine.checkpoint();
-          if (o.is_cancelled()) {
-            through.fetch_add(1);
-            co_await std::move(o);
-          }
-          MaskGuard mask = mine.mask();
-          co_await mine.yield();
-        }
-        shielded.fetch_add(1);
-      };
       auto opens = UnsafeSend([&](Cx mine) -> Task<> {
         MaskGuard mask = mine.mask();
         auto region = quiesce::region(mine, FailFast{}, inner);

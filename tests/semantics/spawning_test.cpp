@@ -168,6 +168,7 @@ struct CountingPressure final : Pressure {
 };
 
 TEST(Spawning, S3_a_child_has_its_parents_capabilities_and_none_more) {
+  std::shared_ptr<Pressure> seen;
   Bench bench;
   Capabilities set;
   set.pressure = std::make_shared<CountingPressure>();
@@ -192,7 +193,6 @@ TEST(Spawning, S3_a_child_has_its_parents_capabilities_and_none_more) {
     };
     co_await scope.region(cx, FailFast{}, body);
   };
-  std::shared_ptr<Pressure> seen;
   auto handle = bench.scope.spawn(parent, child, bench.scope, unsafe_send(&seen)).value();
   EXPECT_TRUE(bench.stepper.run(handle.join(bench.cx)).is_ok());
   EXPECT_EQ(seen, set.pressure);

@@ -35,9 +35,13 @@ constexpr int repeated(int on_threads) {
 #endif
 }
 
-/// Tasks that co_await it wait until the test opens it. A foreign awaitable: no request ends the wait. One thread.
+/// Tasks that co_await it wait until the test opens it, or is done with it. A foreign awaitable: no request ends the wait. One thread.
 class Door {
  public:
+  Door() = default;
+  Door(const Door&) = delete;
+  Door& operator=(const Door&) = delete;
+  ~Door() { open(); }
   bool await_ready() const noexcept { return open_; }
   void await_suspend(std::coroutine_handle<> waiter) { waiting_.push_back(waiter); }
   void await_resume() const noexcept {}

@@ -66,6 +66,11 @@ class LabGuide final : public detail::StepperGuide {
     check(oracles_.see_idle(now));
   }
 
+  /// Of a request, perhaps; then the test must not go on, for what it destroys its tasks may still refer to.
+  void stuck(const std::string& why) override {
+    if (mode_.cancels) engine_.fail_for_good(FailureKind::deadlock, why);
+  }
+
   void cannot_end(const std::string& why) override { engine_.fail_for_good(FailureKind::deadlock, why); }
 
  private:

@@ -8,24 +8,10 @@
 #include "lab/planted.hpp"
 #include "quiesce/lab/gtest.hpp"
 #include "quiesce/testing/stepper.hpp"
+#include "semantics_lab/leaks.hpp"
 #include "semantics_lab/registry.hpp"
 #include "semantics_lab/run.hpp"
 #include "semantics_lab/runtime.hpp"
-
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define QUIESCE_LEAKS_ARE_LOOKED_FOR
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define QUIESCE_LEAKS_ARE_LOOKED_FOR
-#endif
-#ifdef QUIESCE_LEAKS_ARE_LOOKED_FOR
-#include <sanitizer/lsan_interface.h>
-#else
-static void __lsan_disable() {}
-static void __lsan_enable() {}
-#endif
 
 namespace quiesce::semantics::in_lab {
 namespace {
@@ -59,15 +45,12 @@ lab::Options some_runs() {
 
 /// A run that is ended for good leaves behind whatever was on its stack.
 Found explore(void (*run_once)(), const RunMode& mode, Defect defect = Defect::None) {
-  __lsan_disable();
+  const LeaksAllowed leaks;
+  const lab::detail::Planted planted(defect);
   Found found;
-  {
-    const lab::detail::Planted planted(defect);
-    const auto one_run = one_run_of(run_once, mode, found.chose);
-    found.report = mode.cancels ? lab::detail::drive(some_runs(), lab::detail::make_injection(1), one_run)
-                                : lab::detail::drive(some_runs(), one_run);
-  }
-  __lsan_enable();
+  const auto one_run = one_run_of(run_once, mode, found.chose);
+  found.report = mode.cancels ? lab::detail::drive(some_runs(), lab::detail::make_injection(1), one_run)
+                              : lab::detail::drive(some_runs(), one_run);
   return found;
 }
 

@@ -539,7 +539,7 @@ TEST_F(EngineTest, ADeadlockMayBeDescribedByWhoKnowsMore) {
   e.describe_deadlock = [] { return std::string("task 3 waits for the permit of task 4"); };
   const RunEnd end = e.run(s, "main", [&] { e.sleep({"sleep", {}, here()}); });
   ASSERT_TRUE(end.failure);
-  EXPECT_EQ(end.failure->message, "task 3 waits for the permit of task 4");
+  EXPECT_EQ(end.failure->message, "nothing can move: task 3 waits for the permit of task 4");
 }
 
 TEST_F(EngineTest, ALongRunIsALivelock) {

@@ -34,6 +34,8 @@ class StepperGuide {
   virtual bool cancels(const TaskRecord& task) noexcept = 0;
   /// Nothing can be stepped, and what was due has fired.
   virtual void idle(Time now) = 0;
+  /// A `run` cannot come to its end: after this it throws.
+  virtual void stuck(const std::string& why) = 0;
   /// The Stepper is destroyed and cannot end what is left: after this the process aborts.
   virtual void cannot_end(const std::string& why) = 0;
 };
