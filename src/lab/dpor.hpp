@@ -76,19 +76,18 @@ class Dpor final : public Strategy {
     Index footprint;
     bool is_guarded;
   };
-  enum class Ability : std::uint8_t { No, Maybe, Yes };
 
   void reverse_races();
   void note_tallies();
   bool ends_tally(Index step, const Mark& mark) const;
-  void reverse(Index first, const Second& second, Ability able);
   void reverse_earlier(Index object, Index before, const Second& second);
   void reverse_waiting(const Waiting& waiting);
   void vary_draws(Index at);
   void insert(Index first, const PlannedStep& last);
-  PlannedStep plan(const Second& second, Ability able);
+  PlannedStep plan(const Second& second);
 
-  Ability ability(Index first, const Second& second) const;
+  bool is_able(Index first, const Second& second) const;
+  bool is_call_removed(Index first, const Second& second) const;
   /// By what is taken away.
   bool is_influenced(const Mark& mark) const;
   /// By the reversal of a race that begins with `first`.
@@ -96,7 +95,6 @@ class Dpor final : public Strategy {
     return step == first || (step > first && hb_.is_before(first, step));
   }
   bool is_made(const Second& second) const { return second.at < made_.size(); }
-  Ability ability_if_free(Index first, const Second& second, Index lock) const;
   bool was_enabled(Index at, Index agent) const;
   bool is_free(Index lock, Index first) const;
   bool is_held_after(Index step, Index lock, bool is_held_before) const;

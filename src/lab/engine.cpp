@@ -464,8 +464,14 @@ void Engine::blocked_until(std::function<bool()> ready, Touch touch, Doing doing
   if (s.is_aborting) s.pass_point(agent, true, waits_for_agent ? &agent.ready : nullptr);
 }
 
-void Engine::set_doing(LogicalId agent, Doing doing) {
-  if (Agent* found = state_->find(agent)) found->doing = doing;
+void Engine::call(LogicalId agent) { touch({call_of(agent), Access::Write}); }
+
+void Engine::call(LogicalId agent, Touch touch, Doing doing) {
+  call(agent);
+  if (Agent* found = state_->find(agent)) {
+    found->touch = touch;
+    found->doing = doing;
+  }
 }
 
 void Engine::touch(Touch touch) {

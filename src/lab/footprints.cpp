@@ -28,6 +28,11 @@ Index Footprints::number(LogicalId id) {
   return number->second;
 }
 
+Index Footprints::call_of(Index agent) const {
+  const auto found = numbers_.find(detail::call_of(ids_[agent]).value);
+  return found == numbers_.end() ? none : found->second;
+}
+
 Index Footprints::footprint(std::span<const Touch> touches) {
   std::uint64_t hash = touches.size();
   for (const Touch& touch : touches)
@@ -71,12 +76,10 @@ bool Footprints::conflict(Index footprint, Index other) const {
 
 bool Footprints::surely_conflict(const PlannedStep& a, const PlannedStep& b) const {
   if ((prints_[a.footprint].objects & prints_[b.footprint].objects) == 0) return false;
-  const std::span<const Mark> of_a = marks(a.footprint);
-  const std::span<const Mark> of_b = marks(b.footprint);
-  const std::size_t end_a = std::min(of_a.size(), std::size_t{a.exact} + (a.is_loose ? 1 : 0));
-  const std::size_t end_b = std::min(of_b.size(), std::size_t{b.exact} + (b.is_loose ? 1 : 0));
-  for (std::size_t i = 0; i < end_a; ++i) {
-    for (std::size_t k = 0; k < end_b; ++k) {
+  const std::span<const Mark> of_a = certain_marks(a);
+  const std::span<const Mark> of_b = certain_marks(b);
+  for (std::size_t i = 0; i < of_a.size(); ++i) {
+    for (std::size_t k = 0; k < of_b.size(); ++k) {
       if (of_a[i].object != of_b[k].object) continue;
       const bool is_a_loose = i == a.exact;
       const bool is_b_loose = k == b.exact;
@@ -100,6 +103,12 @@ std::uint32_t Footprints::tally(Index object) const {
 
 bool Footprints::updates(Index footprint, Index object) const {
   return std::ranges::find(marks(footprint), Mark{object, Access::Update}) != marks(footprint).end();
+}
+
+// The access is certain too: what has been an update is one whatever it finds.
+bool Footprints::surely_updates(const PlannedStep& step, Index object) const {
+  const std::span<const Mark> certain = certain_marks(step);
+  return std::ranges::find(certain, Mark{object, Access::Update}) != certain.end();
 }
 
 bool Footprints::may_be_same(const PlannedStep& a, const PlannedStep& b) const {

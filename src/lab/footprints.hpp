@@ -9,6 +9,7 @@
 //
 // Updates of one object commute, but for a *tally*: there the last of all updates writes too, as who leaves a region last closes it. Two
 // updates of a tally do not commute when nothing but them is left of it. How many there are is taken from the runs so far.
+#include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "quiesce/detail/lab/strategy.hpp"
@@ -38,7 +39,6 @@ struct PlannedStep {
   Index draws = 0;            // the first values that it draws
   std::uint32_t exact = ~0U;  // so many touches are certain (or all)
   bool is_loose = false;      // and of the next one the object
-  bool is_doubtful = false;   // its agent may turn out to be unable to move
 };
 
 /// A step of the run.
@@ -57,10 +57,17 @@ class Footprints {
   Index number(LogicalId id);
   LogicalId id(Index number) const { return ids_[number]; }
   std::size_t numbers() const { return ids_.size(); }
+  /// The number of an agent's call; none: nobody has called it yet.
+  Index call_of(Index agent) const;
 
   Index footprint(std::span<const Touch> touches);
   std::span<const Mark> marks(Index footprint) const {
     return {marks_.data() + prints_[footprint].begin, prints_[footprint].size};
+  }
+  /// Of the touches of a planned step those whose objects are certain.
+  std::span<const Mark> certain_marks(const PlannedStep& step) const {
+    const std::span<const Mark> all = marks(step.footprint);
+    return all.first(std::min(all.size(), std::size_t{step.exact} + (step.is_loose ? 1 : 0)));
   }
   Index draws(std::span<const std::uint32_t> values);
   std::span<const std::uint32_t> values(Index draws) const { return draws_[draws]; }
@@ -77,6 +84,7 @@ class Footprints {
   std::uint32_t tally(Index object) const;
   void set_tally(Index object, std::uint32_t updates) { tallies_.insert_or_assign(object, updates); }
   bool updates(Index footprint, Index object) const;
+  bool surely_updates(const PlannedStep& step, Index object) const;
 
  private:
   struct Print {

@@ -7,11 +7,13 @@ namespace quiesce::lab::detail {
 
 bool end_a_tally(const Footprints& prints, const Before& before, const PlannedStep& step,
                  std::span<const PlannedStep> others) {
-  return prints.has_tallies() && std::ranges::any_of(prints.marks(step.footprint), [&](const Mark& mark) {
+  return prints.has_tallies() && std::ranges::any_of(prints.certain_marks(step), [&](const Mark& mark) {
            const auto updates = [&](Index footprint) { return prints.updates(footprint, mark.object); };
            const std::uint32_t all = prints.tally(mark.object);
            if (all == 0 || mark.access != Access::Update) return false;
-           const auto by_others = std::ranges::count_if(others, updates, &PlannedStep::footprint);
+           const auto by_others = std::ranges::count_if(others, [&](const PlannedStep& other) {
+             return prints.surely_updates(other, mark.object);
+           });
            if (by_others == 0) return false;
            const auto earlier = std::ranges::count_if(before.run, updates, &MadeStep::footprint) +
                                 std::ranges::count_if(before.footprints, updates);
@@ -44,7 +46,7 @@ void WakeupTrees::insert(Index& tree, std::span<const MadeStep> before, Sequence
       link = {branch, &Node::below};
     } else {
       const bool ends_here = first.at == 0 || node.step.exact == PlannedStep::all;
-      if (sequence.empty() || (ends_here && !node.step.is_doubtful)) return;
+      if (sequence.empty() || ends_here) return;
       link = {branch, &Node::beside};
     }
   }

@@ -10,7 +10,6 @@
 //     sequence that only may end there is put beside it, into a tree of its own, until the leaf is run and known.
 //  3. Whether the last step of a new sequence depends on a branch's step may be uncertain too. Then it is taken not to: if it does, the
 //     runs from there have that race, and bring the sequence back, knowing more.
-//  4. The agent of a leaf may turn out to be unable to move. Then what is beside it takes its place.
 #include "footprints.hpp"
 
 namespace quiesce::lab::detail {
