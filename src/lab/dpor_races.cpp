@@ -23,22 +23,18 @@ void Dpor::reverse_races() {
 }
 
 void Dpor::note_tallies() {
-  for (Index step = 0; step < made_.size(); ++step) {
-    for (const Mark& mark : prints_.marks(made_[step].footprint)) {
-      if (!ends_tally(step, mark)) continue;
-      const auto updates = [&](const MadeStep& made) { return prints_.updates(made.footprint, mark.object); };
-      prints_.set_tally(mark.object, static_cast<std::uint32_t>(std::ranges::count_if(made_, updates)));
+  sums_.clear();
+  for (const MadeStep& made : made_) {
+    const std::span<const Mark> marks = prints_.marks(made.footprint);
+    for (std::size_t i = 0; i < marks.size(); ++i) {
+      if (marks[i].access != Access::Update) continue;
+      const Index object = marks[i].object;
+      const std::uint64_t last = prints_.update_hash(planned(made), object);
+      const std::uint64_t sum = sums_[object] += last;
+      const bool writes = std::ranges::find(marks.subspan(i), Mark{object, Access::Write}) != marks.end();
+      prints_.set_tally(object, sum, last, writes);
     }
   }
-}
-
-// Whether this is the write that follows the last of all updates.
-bool Dpor::ends_tally(Index step, const Mark& mark) const {
-  const auto updates = [&](const MadeStep& made) { return prints_.updates(made.footprint, mark.object); };
-  const std::span<const Mark> marks = prints_.marks(made_[step].footprint);
-  return mark.access == Access::Write && updates(made_[step]) &&
-         std::ranges::find(marks, mark.object, &Mark::object)->access == Access::Update &&
-         std::ranges::none_of(std::span(made_).subspan(step + 1), updates);
 }
 
 // Of the steps that changed the object before `before`, the last that the second could have been made before.

@@ -95,20 +95,26 @@ bool Footprints::surely_conflict(const PlannedStep& a, const PlannedStep& b) con
   return false;
 }
 
-std::uint32_t Footprints::tally(Index object) const {
-  if (tallies_.empty()) return 0;
-  const auto found = tallies_.find(object);
-  return found == tallies_.end() ? 0 : found->second;
+// By whom, and of what it did in the step before: an agent that enters a region is not one that leaves it. That it is an update is
+// certain where the object is: what has been one is one whatever it finds.
+std::uint64_t Footprints::update_hash(const PlannedStep& step, Index object) const {
+  std::uint64_t hash = mix(0, step.agent);
+  for (const Mark& mark : certain_marks(step)) {
+    if (mark == Mark{object, Access::Update}) return hash;
+    hash = mix(mix(hash, mark.object), static_cast<std::uint64_t>(mark.access));
+  }
+  return 0;
 }
 
-bool Footprints::updates(Index footprint, Index object) const {
-  return std::ranges::find(marks(footprint), Mark{object, Access::Update}) != marks(footprint).end();
+Footprints::Tally Footprints::tally(Index object, std::uint64_t sum, std::uint64_t last_hash) const {
+  const auto found = has_ended_.find(mix(mix(object, sum), last_hash));
+  if (found == has_ended_.end()) return Tally::Unknown;
+  return found->second ? Tally::Ended : Tally::Open;
 }
 
-// The access is certain too: what has been an update is one whatever it finds.
-bool Footprints::surely_updates(const PlannedStep& step, Index object) const {
-  const std::span<const Mark> certain = certain_marks(step);
-  return std::ranges::find(certain, Mark{object, Access::Update}) != certain.end();
+void Footprints::set_tally(Index object, std::uint64_t sum, std::uint64_t last_hash, bool has_ended) {
+  const auto [found, is_new] = has_ended_.try_emplace(mix(mix(object, sum), last_hash), has_ended);
+  found->second = found->second || has_ended;
 }
 
 bool Footprints::may_be_same(const PlannedStep& a, const PlannedStep& b) const {

@@ -8,7 +8,8 @@
 //  3. Nothing of the rest.
 //
 // Updates of one object commute, but for a *tally*: there the last of all updates writes too, as who leaves a region last closes it. Two
-// updates of a tally do not commute when nothing but them is left of it. How many there are is taken from the runs so far.
+// updates of a tally do not commute when either is the last once the other has been made. Which these are is learned from the runs: a
+// sum of hashes stands for the updates made so far, in whatever order, and with who came last it tells whether that one wrote.
 #include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -49,6 +50,10 @@ struct MadeStep {
   bool is_after_idle;  // the first after nothing could move
 };
 
+constexpr PlannedStep planned(const MadeStep& made) {
+  return {.agent = made.agent, .footprint = made.footprint};
+}
+
 class Footprints {
  public:
   Footprints();
@@ -79,12 +84,12 @@ class Footprints {
   /// Two steps of one agent in one place: whether one may turn out to be the other, as far as drawn values tell.
   bool may_be_same(const PlannedStep& a, const PlannedStep& b) const;
 
-  bool has_tallies() const { return !tallies_.empty(); }
-  /// So many updates of it in a run; 0: it is none.
-  std::uint32_t tally(Index object) const;
-  void set_tally(Index object, std::uint32_t updates) { tallies_.insert_or_assign(object, updates); }
-  bool updates(Index footprint, Index object) const;
-  bool surely_updates(const PlannedStep& step, Index object) const;
+  /// Of the object, where the step certainly updates it; else 0.
+  std::uint64_t update_hash(const PlannedStep& step, Index object) const;
+  enum class Tally : std::uint8_t { Unknown, Open, Ended };
+  /// After updates with this sum, the last of them `last_hash`.
+  Tally tally(Index object, std::uint64_t sum, std::uint64_t last_hash) const;
+  void set_tally(Index object, std::uint64_t sum, std::uint64_t last_hash, bool has_ended);
 
  private:
   struct Print {
@@ -100,7 +105,7 @@ class Footprints {
   std::vector<Mark> marks_;
   boost::unordered_flat_map<std::uint64_t, Index> draws_by_hash_;
   std::vector<std::vector<std::uint32_t>> draws_;
-  boost::unordered_flat_map<Index, std::uint32_t> tallies_;
+  boost::unordered_flat_map<std::uint64_t, bool> has_ended_;  // by a hash of object, sum and last
 };
 
 }  // namespace quiesce::lab::detail

@@ -178,7 +178,7 @@ class Machine {
     bool is_woken = false;
     bool is_waiting = false;  // for a call
     bool is_called = false;
-    int due = -1;             // when time wakes it
+    int due = -1;  // when time wakes it
   };
 
   void reset() {
