@@ -44,6 +44,7 @@ struct JoinWait {
 };
 
 void release_handle(TaskRecord& task) noexcept;
+bool has_ended(const TaskRecord& task) noexcept;
 void request_task(TaskRecord& task, const CancelReason& reason) noexcept;
 Error taken_before(TaskRecord& task);
 
@@ -166,7 +167,7 @@ class [[nodiscard]] TaskHandle {
   void abort_with_reason(const CancelReason& reason) const {
     if (record_ != nullptr) detail::request_task(*record_, reason);
   }
-  bool is_finished() const noexcept { return record_ == nullptr || record_->word.load().done(); }
+  bool is_finished() const noexcept { return record_ == nullptr || detail::has_ended(*record_); }
   TaskId task_id() const noexcept { return id_; }
   /// False after it was moved from.
   explicit operator bool() const noexcept { return record_ != nullptr; }

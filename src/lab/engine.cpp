@@ -380,6 +380,8 @@ LogicalId Engine::self() const noexcept {
   return state_->running != nullptr ? state_->running->id : LogicalId{};
 }
 
+bool Engine::has_agent(LogicalId id) const { return state_->find(id) != nullptr; }
+
 bool Engine::has_ended(LogicalId agent) const {
   const Agent* found = state_->find(agent);
   return found != nullptr && found->has_ended();

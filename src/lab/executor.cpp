@@ -93,7 +93,13 @@ void LabExecutor::use(LogicalId object, Use how) noexcept {
   if (draining_) return;
   engine_.touch({object, how == Use::Read     ? Access::Read
                          : how == Use::Update ? Access::Update
+                         : how == Use::Enter  ? Access::Enter
                                               : Access::Write});
+}
+
+// A handle that is left from an earlier run is nothing to this one.
+void LabExecutor::use_handle(LogicalId task) noexcept {
+  if (!draining_ && engine_.has_agent(task)) engine_.touch({child(task, ~0U), Access::Write});
 }
 
 void LabExecutor::at_cancel_point(TaskRecord& task) noexcept {

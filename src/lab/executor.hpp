@@ -49,6 +49,7 @@ class LabExecutor final : public quiesce::detail::Executor {
   bool withdraw_blocking(BlockingJob& job) noexcept override;
   Time now() const noexcept override { return clock_; }
   void use(LogicalId object, quiesce::detail::Use how) noexcept override;
+  void use_handle(LogicalId task) noexcept override;
   void at_cancel_point(TaskRecord& task) noexcept override;
 
  private:

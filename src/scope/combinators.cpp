@@ -32,7 +32,7 @@ constexpr LeafOps drain_wait{finish_any, "tasks that were asked to stop", false}
 
 }  // namespace
 
-bool is_done(const TaskRecord& task) noexcept { return task.word.load().done(); }
+bool is_done(const TaskRecord& task) noexcept { return has_ended(task); }
 
 bool WaitAnyAwaiter::any_done() const noexcept {
   return std::any_of(what.tasks.begin(), what.tasks.end(), [](TaskRecord* task) { return is_done(*task); });

@@ -87,7 +87,13 @@ bool JoinWait::take() noexcept {
 
 void release_handle(TaskRecord& task) noexcept { Kernel::drop_handle(task); }
 void request_task(TaskRecord& task, const CancelReason& reason) noexcept {
-  if (!task.word.load().done()) task.kernel().cancel_task(task, reason);
+  if (!has_ended(task)) task.kernel().cancel_task(task, reason);
+}
+
+// The task's own kernel may have ended: the one that hears of it is the caller's.
+bool has_ended(const TaskRecord& task) noexcept {
+  if (const TaskRecord* caller = current_task()) caller->kernel().use(task, Use::Read);
+  return task.word.load().done();
 }
 
 Error taken_before(TaskRecord& task) {

@@ -134,6 +134,7 @@ class Engine {
   /// after the run.
   std::string name_of(LogicalId agent_or_object) const;
   void set_name(LogicalId agent_or_object, std::string_view name);
+  bool has_agent(LogicalId id) const;
   bool has_ended(LogicalId agent) const;
   /// An id for an object made by this agent: the same in every run. `kind` is a literal: "mutex".
   LogicalId new_object(std::string_view kind = "object");

@@ -19,8 +19,8 @@
 // So it is known of a wait whether it could have ended without some step. Nothing else may be waited for where the strategy is dpor.
 //
 // Counts. Updates of one object commute. Who updates it last of all in a run may find that and go on by it, as who leaves a region
-// last closes it: it touches the object with Update and then with Write. The strategies know this form, and no other in which what
-// an update finds decides.
+// last closes it: it touches the object with Update and then with Write. Who adds to what has to leave touches it with Enter. The
+// strategies know this form, and no other in which what an update finds decides.
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -33,6 +33,7 @@ namespace quiesce::lab::detail {
 enum class Access : std::uint8_t {
   Read,    // also a failed compare-exchange, a failed try-lock
   Update,  // a change that commutes with other updates, and with nothing else (counts of a region)
+  Enter,   // an update too: one that cannot be the last
   Write,
   Acquire,  // of a lock: only ever executed while it is free
   Release
@@ -44,9 +45,13 @@ struct Touch {
   friend bool operator==(const Touch&, const Touch&) = default;
 };
 
+constexpr bool is_update(Access access) { return access == Access::Update || access == Access::Enter; }
+
+constexpr bool conflict(Access a, Access b) {
+  return !(a == Access::Read && b == Access::Read) && !(is_update(a) && is_update(b));
+}
 constexpr bool conflict(const Touch& a, const Touch& b) {
-  if (a.object != b.object) return false;
-  return a.access != b.access || (a.access != Access::Read && a.access != Access::Update);
+  return a.object == b.object && conflict(a.access, b.access);
 }
 
 /// What others write when they end an agent's wait for a call, and the agent reads when it goes on.
