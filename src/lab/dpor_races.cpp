@@ -26,13 +26,14 @@ void Dpor::note_tallies() {
   sums_.clear();
   for (const MadeStep& made : made_) {
     const std::span<const Mark> marks = prints_.marks(made.footprint);
-    for (std::size_t i = 0; i < marks.size(); ++i) {
-      if (marks[i].access != Access::Update) continue;
-      const Index object = marks[i].object;
-      const std::uint64_t last = prints_.update_hash(planned(made), object);
-      const std::uint64_t sum = sums_[object] += last;
-      const bool writes = std::ranges::find(marks.subspan(i), Mark{object, Access::Write}) != marks.end();
-      prints_.set_tally(object, sum, last, writes);
+    for (auto mark = marks.begin(); mark != marks.end(); ++mark) {
+      const auto updates = [&](const Mark& other) {
+        return other.object == mark->object && is_update(other.access);
+      };
+      if (!updates(*mark) || std::any_of(mark + 1, marks.end(), updates)) continue;  // the last of its step
+      const std::uint64_t last = prints_.update_hash(planned(made), mark->object);
+      const bool writes = std::find(mark, marks.end(), Mark{mark->object, Access::Write}) != marks.end();
+      prints_.set_tally(mark->object, sums_[mark->object] += last, last, writes);
     }
   }
 }

@@ -11,8 +11,7 @@ std::uint64_t mix(std::uint64_t hash, std::uint64_t value) { return child(Logica
 // Of the certain access alone, whatever the other turns out to be. An update is one whatever it finds, so what has not been one
 // does not become one.
 bool surely_conflicts(Access certain, Access seen) {
-  if (certain == Access::Read) return false;
-  return certain != Access::Update || seen != Access::Update;
+  return certain != Access::Read && !(is_update(certain) && is_update(seen));
 }
 
 }  // namespace
@@ -88,22 +87,22 @@ bool Footprints::surely_conflict(const PlannedStep& a, const PlannedStep& b) con
       if (is_a_loose && is_b_loose) continue;
       if (is_a_loose   ? surely_conflicts(access_b, access_a)
           : is_b_loose ? surely_conflicts(access_a, access_b)
-                       : detail::conflict({LogicalId{}, access_a}, {LogicalId{}, access_b}))
+                       : detail::conflict(access_a, access_b))
         return true;
     }
   }
   return false;
 }
 
-// By whom, and of what it did in the step before: an agent that enters a region is not one that leaves it. That it is an update is
-// certain where the object is: what has been one is one whatever it finds.
+// By whom, and whether it entered, left, or both. That it is an update is certain where the object is: what has been one is one
+// whatever it finds.
 std::uint64_t Footprints::update_hash(const PlannedStep& step, Index object) const {
-  std::uint64_t hash = mix(0, step.agent);
+  std::uint64_t how = 0;
   for (const Mark& mark : certain_marks(step)) {
-    if (mark == Mark{object, Access::Update}) return hash;
-    hash = mix(mix(hash, mark.object), static_cast<std::uint64_t>(mark.access));
+    if (mark.object == object && is_update(mark.access))
+      how |= std::uint64_t{1} << static_cast<int>(mark.access);
   }
-  return 0;
+  return how == 0 ? 0 : mix(how, step.agent);
 }
 
 Footprints::Tally Footprints::tally(Index object, std::uint64_t sum, std::uint64_t last_hash) const {

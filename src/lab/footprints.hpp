@@ -29,7 +29,7 @@ struct Mark {
 
 /// Whether another step's outcome may depend on the first having been made: the first changes what the second looks at.
 constexpr bool influences(Access first, Access second) {
-  return first != Access::Read && !(first == Access::Update && second == Access::Update);
+  return first != Access::Read && conflict(first, second);
 }
 
 struct PlannedStep {

@@ -29,7 +29,7 @@ Footprints::Tally tally_after(const Footprints& prints, const Before& before, co
                               std::span<const PlannedStep> others) {
   auto tally = Footprints::Tally::Open;
   for (const Mark& mark : prints.certain_marks(step)) {
-    if (mark.access != Access::Update || tally == Footprints::Tally::Ended) continue;
+    if (!is_update(mark.access) || tally == Footprints::Tally::Ended) continue;
     const auto of_object = tally_after(prints, before, step, others, mark.object);
     if (of_object != Footprints::Tally::Open) tally = of_object;
   }

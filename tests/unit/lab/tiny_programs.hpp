@@ -482,7 +482,8 @@ class Machine {
     auto next = drawn_.begin();
     for (Step& step : steps) {
       for (std::size_t i = 0; i < step.draws.size(); ++i) {
-        const LogicalId what = child(child(step.agent, 1'000'000), static_cast<std::uint32_t>(*next++));
+        const LogicalId draw = child(step.agent, 1'000'000 + static_cast<std::uint32_t>(i));
+        const LogicalId what = child(draw, static_cast<std::uint32_t>(*next++));
         step.touches.push_back({what, Access::Read});
       }
     }
