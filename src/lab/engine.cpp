@@ -430,6 +430,8 @@ LogicalId Engine::self() const noexcept {
   return state_->running != nullptr ? state_->running->id : LogicalId{};
 }
 
+bool Engine::has_agent(LogicalId id) const { return state_->find(id) != nullptr; }
+
 bool Engine::has_ended(LogicalId agent) const {
   const Agent* found = state_->find(agent);
   return found != nullptr && found->has_ended();
@@ -516,8 +518,14 @@ void Engine::blocked_until(std::function<bool()> ready, Touch touch, Doing doing
   if (s.is_aborting) s.pass_point(agent, true, waits_for_agent ? &agent.ready : nullptr);
 }
 
-void Engine::set_doing(LogicalId agent, Doing doing) {
-  if (Agent* found = state_->find(agent)) found->doing = doing;
+void Engine::call(LogicalId agent) { touch({call_of(agent), Access::Write}); }
+
+void Engine::call(LogicalId agent, Touch touch, Doing doing) {
+  call(agent);
+  if (Agent* found = state_->find(agent)) {
+    found->touch = touch;
+    found->doing = doing;
+  }
 }
 
 void Engine::describe_step(Doing doing) noexcept {

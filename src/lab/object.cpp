@@ -58,15 +58,15 @@ void AtomicPart::wait_for_notification(Engine& engine, std::source_location at) 
   engine.touch({id, Access::Write});
   waiters.push_back(self);
   blocked_until(engine, [this, self] { return std::ranges::find(waiters, self) == waiters.end(); },
-                {id, Access::Read}, {"be notified by", id, at});
-  engine.touch({self, Access::Write});  // as does who notifies it
+                {call_of(self), Access::Read}, {"be notified by", id, at});
+  engine.touch({id, Access::Read});
   if (!history) acquire(engine);
 }
 
 void AtomicPart::notify(Engine& engine, bool all, std::source_location at) noexcept {
   visible_noexcept(engine, {id, Access::Write}, {all ? "notify all of" : "notify one of", id, at});
   const auto end = all || waiters.empty() ? waiters.end() : waiters.begin() + 1;
-  for (auto waiter = waiters.begin(); waiter != end; ++waiter) engine.touch({*waiter, Access::Write});
+  for (auto waiter = waiters.begin(); waiter != end; ++waiter) engine.call(*waiter);
   waiters.erase(waiters.begin(), end);
 }
 
