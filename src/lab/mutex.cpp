@@ -103,9 +103,10 @@ void condition::wait_in(Engine& engine, mutex& m, std::source_location at) {
   part->waiters.back().is_woken = for_no_reason;
   // Being woken and taking the mutex are one step: in between nothing happens that another could see.
   const MutexPart::InUse also_in_use(*held);
-  part->blocked_until(engine, [=] { return held->owner == LogicalId{} && part->is_woken(self); },
-                      for_no_reason ? Touch{held->id, Access::Acquire} : Touch{call_of(self), Access::Read},
-                      {"be woken by", part->id, at});
+  part->blocked_until(
+      engine, [=] { return held->owner == LogicalId{} && part->is_woken(self); },
+      for_no_reason ? detail::Touch{held->id, Access::Acquire} : detail::Touch{call_of(self), Access::Read},
+      {"be woken by", part->id, at});
   if (engine.is_aborting()) return;
   engine.touch({call_of(self), Access::Read});
   held->take(engine);
