@@ -192,10 +192,11 @@ void WorkersExecutor::release_due() {
   for (std::uint32_t i = 0; i < worker_count(); ++i) {
     if (sleepers_[i].until && *sleepers_[i].until <= watch_.clock) engine_.wake(id_of(worker(i)));
   }
-  const auto due =
-      std::ranges::stable_partition(held_, [&](const Held& held) { return held.until > watch_.clock; });
-  const std::vector<Held> released(due.begin(), due.end());
-  held_.erase(due.begin(), due.end());
+  std::vector<Held> released;
+  for (const Held& held : held_) {
+    if (held.until <= watch_.clock) released.push_back(held);
+  }
+  std::erase_if(held_, [&](const Held& held) { return held.until <= watch_.clock; });
   for (const Held& held : released) {
     if (held.task->role != TaskRole::Runner) streaks_.scheduled(*held.task, held.lane, current_worker());
     ProductionExecutor::schedule(*held.task, held.lane, held.origin);

@@ -1,8 +1,9 @@
 // Tasks on simulated workers: production's lanes and stealing under the lab's schedules.
 #include <gtest/gtest.h>
 
-#include <set>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "lab/planted.hpp"
 #include "quiesce/lab.hpp"
@@ -114,6 +115,7 @@ TEST(LabWorkersFind, ATaskInTheSlotOfABlockedWorker) {
     lab::mutex lock;
     lab::condition changed;
     bool open = false;
+    std::optional<q::Scope<>> tasks;
     auto opens = [&](q::Cx) -> q::Task<> {
       const std::scoped_lock hold(lock);
       open = true;
@@ -121,15 +123,17 @@ TEST(LabWorkersFind, ATaskInTheSlotOfABlockedWorker) {
       co_return;
     };
     auto blocks = [&](q::Cx own) -> q::Task<> {
-      auto opener = scope.spawn(own, q::unsafe_send(opens)).value();  // into this worker's slot
-      {
-        std::unique_lock hold(lock);
-        while (!open) changed.wait(hold);
-      }
-      co_await opener.join(own);
+      (void)tasks->launch(own, q::unsafe_send(opens));  // into this worker's slot
+      std::unique_lock hold(lock);
+      while (!open) changed.wait(hold);
+      co_return;
     };
-    auto a = scope.spawn(cx, q::unsafe_send(blocks)).value();
-    co_await a.join(cx);
+    auto both = [&](q::Cx own, q::Scope<>& inner) -> q::Task<> {
+      tasks = inner;
+      (void)inner.launch(own, q::unsafe_send(blocks));
+      co_return;
+    };
+    co_await scope.region(cx, q::FailFast{}, both);
   };
   EXPECT_LAB_OK(lab::explore(on_workers(2, lab::random(), 500), body));
   const lab::Report report = lab::explore(on_workers(1, lab::random(), 10), body);
