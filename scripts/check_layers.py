@@ -32,6 +32,7 @@ PUBLIC = {  # headers directly in include/quiesce/
     "kernel": "capabilities limits log metrics metrics_memory panic_isolation spawn_error",
     "coro": "task",
     "scope": "combinators cx handle obligation region rref scope started",
+    "sync": "select",
     "prometheus": "metrics_prometheus",
     "runtime": "quiesce runtime",
     "lab": "lab",

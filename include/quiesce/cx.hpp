@@ -113,6 +113,7 @@ bool cx_has_timer(CxCore cx);
 struct SleepAwaiter;
 struct ObservedSleepAwaiter;
 struct YieldAwaiter;
+class SleepOperation;  // detail/sync/select.hpp
 
 }  // namespace detail
 
@@ -120,6 +121,7 @@ struct YieldAwaiter;
 class [[nodiscard]] Sleep {
  public:
   using quiesce_awaiter = detail::SleepAwaiter;
+  using quiesce_operation = detail::SleepOperation;
   /// Observed: a request shows as Cancelled.
   class Observed;
 
@@ -128,6 +130,7 @@ class [[nodiscard]] Sleep {
 
  private:
   friend detail::SleepAwaiter;
+  friend detail::SleepOperation;
   detail::CxCore cx_;
   Time until_;
 };
@@ -135,6 +138,7 @@ class [[nodiscard]] Sleep::Observed {
  public:
   using quiesce_awaiter = detail::ObservedSleepAwaiter;
   explicit Observed(const Sleep& sleep) : sleep_(sleep) {}
+  const Sleep& detail_sleep() const noexcept { return sleep_; }
 
  private:
   friend detail::ObservedSleepAwaiter;

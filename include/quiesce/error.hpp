@@ -46,6 +46,7 @@ enum class ErrorCode : std::uint16_t {
   ObligationLeaked,           // a token whose obligation was recorded as leaked (L2)
   EmptyTask,                  // a moved-from or already awaited Task
   NameTaken,                  // the registry knows the name already
+  Disconnected,               // the other side of a channel is gone, or a primitive was closed
   Io,                         // the operating system refused
   InvalidArgument,            // the caller's value cannot be used
 };

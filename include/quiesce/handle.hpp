@@ -48,6 +48,29 @@ bool has_ended(const TaskRecord& task) noexcept;
 void request_task(TaskRecord& task, const CancelReason& reason) noexcept;
 Error taken_before(TaskRecord& task);
 
+/// The joiner leaves. Another may have come since, and is not forgotten with it.
+void retract_joiner(TaskRecord& target, const TaskRecord& leaving) noexcept;
+/// Does another task wait in a join of this one? Only one joiner can be told of its end.
+bool has_other_joiner(const TaskRecord& target) noexcept;
+
+template <class T, class E>
+class JoinOperation;  // detail/sync/select.hpp
+
+/// The result of a task that has ended; a token in it becomes the joiner's, or stays where it is, with the reason.
+template <class T, class E>
+Outcome<T, E> collect_result(JoinWait& wait, [[maybe_unused]] TaskRecord& joiner) {
+  TaskRecord& target = *wait.target;
+  if constexpr (HoldsObligation<T>) {
+    Outcome<T, E>& result = RecordResult<T, E>::get(target);
+    if (result.is_ok()) {
+      if (auto refusal = receive_token(result.value(), joiner))
+        return Outcome<>::err(Error(*refusal)).template failure_as<T, E>();
+    }
+  }
+  if (!wait.take()) return Outcome<T, E>::err(E(taken_before(target)));
+  return std::move(RecordResult<T, E>::get(target));
+}
+
 template <class T, class E, bool Observed>
 struct JoinAwaiter : JoinWait {
   std::optional<Outcome<T, E>> outcome;
@@ -88,20 +111,11 @@ struct JoinAwaiter : JoinWait {
   }
 
  private:
-  void collect([[maybe_unused]] TaskRecord& joiner) {
-    if constexpr (HoldsObligation<T>) {
-      Outcome<T, E>* result = refused ? nullptr : &RecordResult<T, E>::get(*target);
-      if (result != nullptr && result->is_ok()) {
-        if (auto refusal = receive_token(result->value(), joiner))
-          refused = Outcome<>::err(Error(*refusal));  // it stays where it is
-      }
-    }
+  void collect(TaskRecord& joiner) {
     if (refused) {
       outcome.emplace(std::move(*refused).template failure_as<T, E>());
-    } else if (take()) {
-      outcome.emplace(std::move(RecordResult<T, E>::get(*target)));
     } else {
-      outcome.emplace(Outcome<T, E>::err(E(taken_before(*target))));
+      outcome.emplace(collect_result<T, E>(*this, joiner));
     }
   }
 };
@@ -113,6 +127,7 @@ template <class T, class E>
 class [[nodiscard]] Join {
  public:
   using quiesce_awaiter = detail::JoinAwaiter<T, E, false>;
+  using quiesce_operation = detail::JoinOperation<T, E>;
   using value_type = T;
   using error_type = E;
 
@@ -120,6 +135,7 @@ class [[nodiscard]] Join {
    public:
     using quiesce_awaiter = detail::JoinAwaiter<T, E, true>;
     explicit Observed(const Join& join) : cx_(join.cx_), target_(join.target_) {}
+    Join detail_join() const { return Join(cx_, target_); }
 
    private:
     friend quiesce_awaiter;
@@ -129,6 +145,7 @@ class [[nodiscard]] Join {
   Observed outcome() const { return Observed(*this); }
   Join(detail::CxCore cx, detail::TaskRecord* target) : cx_(cx), target_(target) {}
   const detail::CxCore& detail_cx() const noexcept { return cx_; }
+  detail::TaskRecord* detail_record() const noexcept { return target_; }
 
  private:
   friend quiesce_awaiter;

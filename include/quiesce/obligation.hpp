@@ -70,6 +70,11 @@ class [[nodiscard]] Obligation : public detail::ObligationToken {
     return move(scope.core(), cx.core());
   }
 
+  /// For the library's own permits: in the ledger of the region of `cx`'s task.
+  static std::expected<Obligation, RegionError> detail_reserve(detail::CxCore cx, ObligationKind kind,
+                                                               std::source_location where) {
+    return reserve_in(std::nullopt, cx, kind, where);
+  }
   ObligationId id() const noexcept { return token_id; }
   ObligationKind kind() const noexcept { return token_kind; }
   /// Not yet resolved or moved from; it may have leaked.

@@ -68,6 +68,7 @@ std::string_view to_string(ErrorCode code) noexcept {
     case ErrorCode::ObligationLeaked: return "ObligationLeaked";
     case ErrorCode::EmptyTask: return "EmptyTask";
     case ErrorCode::NameTaken: return "NameTaken";
+    case ErrorCode::Disconnected: return "Disconnected";
     case ErrorCode::Io: return "Io";
     case ErrorCode::InvalidArgument: return "InvalidArgument";
   }

@@ -229,13 +229,17 @@ void end_with_error(PromiseBase& leaf, Error error) noexcept {
   end_here(leaf);
 }
 
-bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn) noexcept {
-  task.kernel().use(task, Use::Read);
-  if (!stubborn) task.kernel().note_checkpoint(task);
+bool arm_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn) noexcept {
   if (!task.word.apply([&](TaskWord w) { return task_word::prepare(w, stubborn); })) return false;
   note_wait(task, ops, data);
   signal(task, Signal::Wait);
   return true;
+}
+
+bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn) noexcept {
+  task.kernel().use(task, Use::Read);
+  if (!stubborn) task.kernel().note_checkpoint(task);
+  return arm_wait(task, ops, data, stubborn);
 }
 
 void begin_park(TaskRecord& task, const LeafOps& ops, void* data) noexcept {

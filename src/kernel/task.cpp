@@ -229,20 +229,28 @@ void Kernel::publish(TaskRecord& task) noexcept {
   if (task.tier != TaskTier::Blocking) executor_->schedule(task, lane_of(task, false), Origin::Spawn);
 }
 
-bool Kernel::claim(Waiter waiter, bool by_request, Origin origin) noexcept {
+Kernel::Claim Kernel::claim_only(Waiter waiter, bool by_request) noexcept {
   TaskRecord* task = TaskSlab::find(waiter.index());
-  if (task == nullptr) return false;
+  if (task == nullptr) return {false, nullptr};
   TaskStep step = task->word.apply([&](TaskWord w) { return task_word::claim(w, waiter.epoch(), by_request); });
-  if (step.made && step.before.run() == RunState::Idle) {  // else it runs, and may have ended by now
-    Kernel& kernel = task->kernel();
-    kernel.use(*task, Use::Write);
-    kernel.tell({.kind = KernelEventKind::TaskClaimed, .task = task, .value = 1});
-    if (kernel.plants(Defect::WakeLost)) return true;
-    kernel.executor_->schedule(*task, lane_of(*task, by_request), origin);
-  } else if (!step.made && !task->word.load().done()) {
-    task->kernel().use(*task, Use::Read);  // somebody else was first
-  }
-  return step.made;
+  // One that did not sleep runs, and may have ended by now.
+  if (step.made) return {true, step.before.run() == RunState::Idle ? task : nullptr};
+  if (!task->word.load().done()) task->kernel().use(*task, Use::Read);  // somebody else was first
+  return {false, nullptr};
+}
+
+void Kernel::wake(TaskRecord& sleeper, bool by_request, Origin origin) noexcept {
+  Kernel& kernel = sleeper.kernel();
+  kernel.use(sleeper, Use::Write);
+  kernel.tell({.kind = KernelEventKind::TaskClaimed, .task = &sleeper, .value = 1});
+  if (kernel.plants(Defect::WakeLost)) return;
+  kernel.executor_->schedule(sleeper, lane_of(sleeper, by_request), origin);
+}
+
+bool Kernel::claim(Waiter waiter, bool by_request, Origin origin) noexcept {
+  const Claim claim = claim_only(waiter, by_request);
+  if (claim.sleeper != nullptr) wake(*claim.sleeper, by_request, origin);
+  return claim.won;
 }
 
 bool Kernel::wake_joiner(Waiter joiner, Origin origin) noexcept {

@@ -47,6 +47,13 @@ void RunWatch::use(LogicalId object, Use how) noexcept {
                                              : Access::Write});
 }
 
+LogicalId RunWatch::new_object(const char* kind, const char* name) noexcept {
+  if (draining) return {};
+  const LogicalId id = engine.new_object(kind);
+  if (name != nullptr) engine.set_name(id, name);
+  return id;
+}
+
 // A handle that is left from an earlier run is nothing to this one.
 void RunWatch::use_handle(LogicalId task) noexcept {
   if (!draining && engine.has_agent(task)) engine.touch({child(task, ~0U), Access::Write});

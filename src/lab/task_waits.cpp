@@ -49,6 +49,20 @@ std::string wait_for_regions(TaskRecord& task, Waiting& waiting) {
   return text;
 }
 
+/// A primitive by its name, and the tasks that keep it.
+std::string wait_for_subject(const LeafOps& wait, const WaitSubject& subject, Waiting& waiting) {
+  std::string text = fmt::format("waits for {}", wait.what);
+  if (subject.name != nullptr) text += fmt::format(" \"{}\"", subject.name);
+  std::string holders;
+  for (std::size_t i = 0; i < std::min<std::size_t>(subject.holder_count, subject.holders.size()); ++i) {
+    const TaskRecord* holder = TaskSlab::find(subject.holders[i].index);
+    if (holder == nullptr || holder->id() != subject.holders[i]) continue;
+    waiting.on.push_back(holder->logical());
+    holders += (holders.empty() ? "" : " and ") + name_of(*holder);
+  }
+  return holders.empty() ? text : text + ", held by " + holders;
+}
+
 Waiting wait_of(TaskRecord& task, const Engine& engine) {
   Waiting waiting;
   const auto says = [&](std::string_view what) { waiting.text = fmt::format("{} {}", name_of(task), what); };
@@ -70,6 +84,8 @@ Waiting wait_of(TaskRecord& task, const Engine& engine) {
   } else if (!wait->escalates && task.extra.load() != nullptr && task.extra.load()->opened != nullptr) {
     const std::string regions = wait_for_regions(task, waiting);
     says("waits for " + regions);
+  } else if (wait->subject != nullptr) {
+    says(wait_for_subject(*wait, wait->subject(task.wait_data), waiting));
   } else {
     says(fmt::format("waits for {}", wait->what));
   }

@@ -5,18 +5,10 @@
 namespace quiesce::detail {
 namespace {
 
-/// The joiner leaves. Another may have come since the request won, and must not be forgotten with it.
-void retract(TaskRecord& target, const TaskRecord& leaving) noexcept {
-  target.word.apply([](TaskWord w) { return task_word::retract_joiner(w); });
-  const Waiter announced{target.joiner.load(std::memory_order_acquire)};
-  if (announced.index() == leaving.index) return;
-  if (!target.word.apply([](TaskWord w) { return task_word::announce_joiner(w); })) Kernel::claim(announced);
-}
-
 LeafNext finish_join(TaskRecord& joiner, void* data, TaskWord before) noexcept {
   auto& wait = *static_cast<JoinWait*>(data);
   if (before.has(TaskWord::by_request_bit)) {
-    retract(*wait.target, joiner);
+    retract_joiner(*wait.target, joiner);
     if (!wait.observed) return LeafNext::EndCancelled;
     wait.refused = Outcome<>::cancelled(joiner.kernel().reason_seen_by(joiner));
   }
@@ -27,7 +19,15 @@ constexpr LeafOps join_wait{finish_join, "join", true, [](void* data) noexcept -
                               return static_cast<JoinWait*>(data)->target;
                             }};
 
-/// Does another task wait in a join of this one? Only one joiner can be told of its end.
+}  // namespace
+
+void retract_joiner(TaskRecord& target, const TaskRecord& leaving) noexcept {
+  target.word.apply([](TaskWord w) { return task_word::retract_joiner(w); });
+  const Waiter announced{target.joiner.load(std::memory_order_acquire)};
+  if (announced.index() == leaving.index) return;
+  if (!target.word.apply([](TaskWord w) { return task_word::announce_joiner(w); })) Kernel::claim(announced);
+}
+
 bool has_other_joiner(const TaskRecord& target) noexcept {
   if (!target.word.load().has(TaskWord::joiner_bit)) return false;
   const Waiter announced{target.joiner.load(std::memory_order_acquire)};
@@ -37,8 +37,6 @@ bool has_other_joiner(const TaskRecord& target) noexcept {
   const bool parks = word.next_epoch().epoch() == announced.epoch();
   return parks || (word.pending() && word.epoch() == announced.epoch());
 }
-
-}  // namespace
 
 std::optional<Error> JoinWait::misuse(const TaskRecord& task) const {
   if (target == nullptr) return Error(ErrorCode::PolledAfterCompletion, "join of a handle that was moved from");

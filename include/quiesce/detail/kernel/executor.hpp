@@ -56,6 +56,9 @@ class Executor {
   virtual void use(LogicalId, Use) noexcept {}
   /// The current step depends on whether that task's handle is there, or drops it. Only of an exact kernel.
   virtual void use_handle(LogicalId) noexcept {}
+  /// The running task makes something that others may use too; both texts are literals, the name may be nullptr. Only of an exact
+  /// kernel.
+  virtual LogicalId new_object(const char* /*kind*/, const char* /*name*/) noexcept { return {}; }
   /// The running task is at a cancel point: it is about to look for a request, or to wait. Only of an exact kernel.
   virtual void at_cancel_point(TaskRecord&) noexcept {}
   /// Does the lab's chaos strike here? Only of an exact kernel.

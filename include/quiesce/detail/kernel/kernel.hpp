@@ -116,6 +116,9 @@ class Kernel {
   void use(const RegionRecord& region, Use how) const noexcept {
     if (config_.exact) executor_->use(region.logical, how);
   }
+  void use(LogicalId object, Use how) const noexcept {
+    if (config_.exact) executor_->use(object, how);
+  }
   /// Tells an executor that wants to know what has just become true.
   void tell(const KernelEvent& event) const noexcept {
     if (config_.exact) executor_->happened(event);
@@ -143,6 +146,13 @@ class Kernel {
   void complete(TaskRecord& task) noexcept { complete(task, task.result_ops->kind(task)); }
   /// Claims a waiting task and schedules it if it slept.
   static bool claim(Waiter waiter, bool by_request = false, Origin origin = Origin::Wake) noexcept;
+  /// The same in two parts, for who holds a lock: `sleeper` is to be passed to `wake` once the lock is free.
+  struct Claim {
+    bool won;
+    TaskRecord* sleeper;
+  };
+  static Claim claim_only(Waiter waiter, bool by_request = false) noexcept;
+  static void wake(TaskRecord& sleeper, bool by_request = false, Origin origin = Origin::Wake) noexcept;
   /// The caller won `take`: the record forgets a failure that nobody will join any more.
   static void unlink_failed(TaskRecord& task) noexcept;
   static void drop_handle(TaskRecord& task) noexcept;

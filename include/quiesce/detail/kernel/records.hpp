@@ -20,6 +20,7 @@
 #include "quiesce/detail/kernel/spin_lock.hpp"
 #include "quiesce/detail/kernel/task_word.hpp"
 #include "quiesce/detail/kernel/timer_entry.hpp"
+#include "quiesce/detail/kernel/wait_node.hpp"
 #include "quiesce/ids.hpp"
 #include "quiesce/limits.hpp"
 #include "quiesce/logical.hpp"
@@ -34,16 +35,6 @@ struct TaskRecord;
 struct RegionShard;
 struct ObligationRecord;
 struct CapabilityBlock;
-
-/// A waiting task and which of its waits: a value, safe to keep for any time, for a claim with an old epoch fails harmlessly.
-struct Waiter {
-  std::uint64_t packed = 0;  // index 24, epoch 40; 0 = nobody (the first epoch of a record is 1)
-
-  static Waiter of(std::uint32_t index, std::uint64_t epoch) { return {(epoch << 24) | index}; }
-  std::uint32_t index() const { return static_cast<std::uint32_t>(packed & 0xffffff); }
-  std::uint64_t epoch() const { return packed >> 24; }
-  explicit operator bool() const { return packed != 0; }
-};
 
 /// A pointer that a stale reader may look at while its record begins another life: what it reads is used only after the
 /// generation was checked under the record's lock.
@@ -162,11 +153,12 @@ struct alignas(64) TaskRecord {
   std::atomic<std::uint32_t> ordinals{0};       // children made so far
   std::atomic<std::uint32_t> steps{0};          // written by the stepper, read by snapshots
   LogicalPath path;
-  // A timer belongs to a wait, and no task waits any more when its result is written. The result is owned by the stepper until
-  // `complete`, then by whoever takes it.
+  // A timer and a place in a list belong to a wait, and no task waits any more when its result is written. The result is owned by
+  // the stepper until `complete`, then by whoever takes it.
   static constexpr std::size_t inline_result_size = 48;
   union {
-    TimerEntry timer;
+    TimerEntry timer;    // but while the task waits for one primitive:
+    WaitNode wait_node;  // under that primitive's lock
     alignas(8) std::byte result[inline_result_size];
   };
 

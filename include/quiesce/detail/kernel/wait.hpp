@@ -4,6 +4,7 @@
 #include <span>
 
 #include "quiesce/detail/kernel/task_word.hpp"
+#include "quiesce/detail/kernel/wait_node.hpp"
 
 namespace quiesce::detail {
 
@@ -26,6 +27,8 @@ struct LeafOps {
   const TaskRecord* (*looks_at)(void* data) noexcept = nullptr;
   /// Of a wait for any of several tasks: those; for reports.
   std::span<TaskRecord* const> (*branches)(void* data) noexcept = nullptr;
+  /// Of a wait for a primitive: which, and who keeps the task waiting. Takes the primitive's lock; while the task cannot go on.
+  WaitSubject (*subject)(void* data) noexcept = nullptr;
 };
 
 }  // namespace quiesce::detail

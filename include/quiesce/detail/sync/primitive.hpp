@@ -1,0 +1,148 @@
+#pragma once
+// What every primitive that tasks wait for is made of: an identity, one lock, and lists of waiters.
+//
+// Protocol:
+//  1. A task that must wait puts a WaitNode into a list of the primitive, under its lock, with the Waiter of a wait that it has
+//     already armed (task_word.hpp). The node lies in the task's record, or in the frame of a `select`: waiting allocates nothing.
+//  2. Whoever makes progress possible (a release, a send, a close; also who has just put itself into the list) takes the lock and
+//     *grants*: it takes the first node out of the
+//     list, marks it granted, and claims the wait. A claim that fails – a request, or another operation of the same select, was
+//     faster – unmarks the node, and the next in the list is asked. What was granted is counted for that waiter in the primitive,
+//     so that nobody else can take it. Nothing of a node is touched after its claim was won.
+//  3. A task that wakes by a grant owns what it was granted: it needs no look at the primitive to know that. One that wakes by a
+//     request takes the lock and leaves the list. So of a grant and a request exactly one wins (C5), and nothing is lost.
+//  4. Tasks that were claimed are scheduled after the lock was released (WakeList): no wake-up, and no user code, under a lock.
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <string_view>
+#include <utility>
+
+#include "quiesce/detail/kernel/records.hpp"
+#include "quiesce/detail/kernel/spin_lock.hpp"
+#include "quiesce/detail/kernel/wait.hpp"
+#include "quiesce/detail/kernel/wait_node.hpp"
+#include "quiesce/ids.hpp"
+#include "quiesce/logical.hpp"
+
+namespace quiesce {
+
+/// What a primitive is called in snapshots, deadlock reports and traces: a string literal.
+class Name {
+ public:
+  constexpr Name() = default;
+  consteval Name(const char* literal) : text_(literal) {}  // NOLINT: `Mutex<int> m(0, "balance")`
+  constexpr const char* text() const noexcept { return text_; }
+
+ private:
+  const char* text_ = nullptr;
+};
+
+namespace detail {
+
+/// A list of waiters, first come first. Under the lock of its primitive.
+class WaitList {
+ public:
+  bool empty() const noexcept { return head_ == nullptr; }
+  WaitNode* front() const noexcept { return head_; }
+  void push_back(WaitNode& node) noexcept;
+  void push_front(WaitNode& node) noexcept;
+  WaitNode* pop_front() noexcept;
+  void remove(WaitNode& node) noexcept;
+
+ private:
+  WaitNode* head_ = nullptr;
+  WaitNode* tail_ = nullptr;
+};
+
+/// Tasks whose waits have been ended under a lock; made before the lock is taken, so that they are scheduled after it was released.
+class WakeList {
+ public:
+  WakeList() = default;
+  WakeList(const WakeList&) = delete;
+  WakeList& operator=(const WakeList&) = delete;
+  ~WakeList() {
+    if (first_ != nullptr) wake();
+  }
+  /// True: the wait is over by this call.
+  bool claim(Waiter waiter) noexcept;
+  void wake() noexcept;
+
+ private:
+  TaskRecord* first_ = nullptr;  // linked by queue_next: they are in no lane yet
+  TaskRecord* last_ = nullptr;
+};
+
+/// Who a primitive is, for those who look on; and its lock.
+class Primitive {
+ public:
+  /// `kind` is a literal, in lower case: "mutex".
+  explicit Primitive(const char* kind, Name name = {}) noexcept;
+  Primitive(const Primitive&) = delete;
+  Primitive& operator=(const Primitive&) = delete;
+
+  const char* kind() const noexcept { return kind_; }
+  /// nullptr: it was given none.
+  const char* name() const noexcept { return name_; }
+  /// The same in every run of an exact kernel; none where it was made outside of its tasks.
+  LogicalId logical() const noexcept { return logical_; }
+
+  /// The lock. In an exact kernel the calling step has used the primitive; `how` as the lab's strategies understand it.
+  class Hold {
+   public:
+    explicit Hold(const Primitive& primitive, Use how = Use::Write) noexcept : primitive_(primitive) {
+      primitive.lock_.lock();
+      primitive.note_use(how);
+    }
+    ~Hold() { primitive_.lock_.unlock(); }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+   private:
+    const Primitive& primitive_;
+  };
+  /// For what is done without the lock.
+  void note_use(Use how) const noexcept;
+
+  // Under the lock:
+  void enlist(WaitList& list, WaitNode& node) noexcept {
+    list.push_back(node);
+    ++waiting_;
+    ++waited_;
+  }
+  /// After the wait: out of the list if it is still there. True: it had been granted.
+  bool delist(WaitList& list, WaitNode& node) noexcept {
+    if (node.linked) {
+      list.remove(node);
+      --waiting_;
+    }
+    return std::exchange(node.granted, false);
+  }
+  /// Takes the first out of the list, and ends its wait. False: something else has ended it, and the next may be asked. Either way the
+  /// node is not to be touched any more.
+  bool grant_front(WaitList& list, WakeList& woken) noexcept;
+  /// Ends the wait of the first that still waits. False: nobody does.
+  bool grant_first(WaitList& list, WakeList& woken) noexcept {
+    while (!list.empty()) {
+      if (grant_front(list, woken)) return true;
+    }
+    return false;
+  }
+  /// Of every one that waits; how many.
+  std::uint32_t grant_all(WaitList& list, WakeList& woken) noexcept;
+  /// Tasks in its lists, and how often one had to wait so far.
+  std::uint32_t waiting() const noexcept { return waiting_; }
+  std::uint64_t waited() const noexcept { return waited_; }
+
+ private:
+  const char* kind_;
+  const char* name_;
+  LogicalId logical_;
+  mutable SpinLock<> lock_;
+  std::uint32_t waiting_ = 0;
+  std::uint64_t waited_ = 0;
+};
+
+}  // namespace detail
+}  // namespace quiesce

@@ -1,0 +1,48 @@
+#include "quiesce/sync/event.hpp"
+
+namespace quiesce {
+
+using detail::Primitive;
+
+void Event::set() noexcept {
+  detail::WakeList woken;
+  const Primitive::Hold hold(primitive_);
+  set_ = true;
+  primitive_.grant_all(waiters_, woken);
+}
+
+void Event::reset() noexcept {
+  const Primitive::Hold hold(primitive_);
+  set_ = false;
+}
+
+bool Event::is_set() const noexcept {
+  const Primitive::Hold hold(primitive_, detail::Use::Read);
+  return set_;
+}
+
+EventStatistics Event::statistics() const noexcept {
+  const Primitive::Hold hold(primitive_, detail::Use::Read);
+  return {primitive_.waiting(), primitive_.waited(), set_};
+}
+
+namespace detail {
+
+bool EventWaitOperation::try_now() noexcept { return event_->is_set(); }
+
+void EventWaitOperation::enlist(WaitNode& node) noexcept {
+  WakeList woken;
+  const Primitive::Hold hold(event_->primitive_);
+  event_->primitive_.enlist(event_->waiters_, node);
+  if (event_->set_) event_->primitive_.grant_all(event_->waiters_, woken);
+}
+
+bool EventWaitOperation::delist(WaitNode& node) noexcept {
+  const Primitive::Hold hold(event_->primitive_);
+  return event_->primitive_.delist(event_->waiters_, node);
+}
+
+WaitSubject EventWaitOperation::subject() const noexcept { return subject_of(event_->primitive_); }
+
+}  // namespace detail
+}  // namespace quiesce

@@ -1,0 +1,136 @@
+#include "quiesce/sync/semaphore.hpp"
+
+#include "quiesce/detail/kernel/kernel.hpp"
+
+namespace quiesce {
+
+using detail::AcquireOperation;
+using detail::Primitive;
+using detail::WaitNode;
+using detail::WakeList;
+
+// First come, first served: whoever is first and can be served is. Called whenever that may have changed.
+void Semaphore::pump(WakeList& woken) noexcept {
+  while (!waiters_.empty()) {
+    const WaitNode& first = *waiters_.front();
+    const std::uint32_t count = closed_ ? 0 : first.count;
+    if (count > free_) return;
+    static_cast<AcquireOperation*>(first.operation)->closed_ = closed_;
+    if (!primitive_.grant_front(waiters_, woken)) continue;
+    free_ -= count;
+    held_ += count;
+  }
+}
+
+void Semaphore::put_back(std::uint32_t count, bool for_good) noexcept {
+  WakeList woken;
+  const Primitive::Hold hold(primitive_);
+  held_ -= count;
+  if (for_good) return;
+  free_ += count;
+  pump(woken);
+}
+
+void Semaphore::add_permits(std::uint32_t count) noexcept {
+  WakeList woken;
+  const Primitive::Hold hold(primitive_);
+  free_ += count;
+  pump(woken);
+}
+
+void Semaphore::close() noexcept {
+  WakeList woken;
+  const Primitive::Hold hold(primitive_);
+  closed_ = true;
+  pump(woken);
+}
+
+std::uint32_t Semaphore::available_permits() const noexcept {
+  const Primitive::Hold hold(primitive_, detail::Use::Read);
+  return free_;
+}
+
+SemaphoreStatistics Semaphore::statistics() const noexcept {
+  const Primitive::Hold hold(primitive_, detail::Use::Read);
+  return {free_, held_, primitive_.waiting(), primitive_.waited(), closed_};
+}
+
+std::optional<Outcome<SemaphorePermit>> Semaphore::try_acquire(std::uint32_t count,
+                                                               std::source_location where) noexcept {
+  AcquireOperation acquire(*this, count, where);
+  if (!acquire.try_now()) return std::nullopt;
+  return acquire.take();
+}
+
+void SemaphorePermit::release() noexcept {
+  if (count_ == 0) return;
+  (void)lease_.commit();
+  semaphore_->put_back(std::exchange(count_, 0), false);
+}
+
+void SemaphorePermit::forget() noexcept {
+  if (count_ == 0) return;
+  (void)lease_.commit();
+  semaphore_->put_back(std::exchange(count_, 0), true);
+}
+
+namespace detail {
+
+bool AcquireOperation::try_now() noexcept {
+  if (count_ == 0) return true;  // refused
+  Semaphore& s = *semaphore_;
+  const Primitive::Hold hold(s.primitive_);
+  if (s.closed_) return closed_ = true;
+  if (!s.waiters_.empty() || s.free_ < count_) return false;
+  s.free_ -= count_;
+  s.held_ += count_;
+  return true;
+}
+
+void AcquireOperation::enlist(WaitNode& node) noexcept {
+  WakeList woken;
+  node.count = count_;
+  const Primitive::Hold hold(semaphore_->primitive_);
+  semaphore_->primitive_.enlist(semaphore_->waiters_, node);
+  semaphore_->pump(woken);
+}
+
+// It may have been the one that those behind it waited for.
+bool AcquireOperation::delist(WaitNode& node) noexcept {
+  WakeList woken;
+  const Primitive::Hold hold(semaphore_->primitive_);
+  const bool granted = semaphore_->primitive_.delist(semaphore_->waiters_, node);
+  semaphore_->pump(woken);
+  return granted;
+}
+
+void AcquireOperation::give_back() noexcept {
+  if (!closed_) semaphore_->put_back(count_, false);
+}
+
+Outcome<SemaphorePermit> AcquireOperation::take() noexcept {
+  using Permit = Outcome<SemaphorePermit>;
+  if (count_ == 0) return Permit::err(Error(ErrorCode::InvalidArgument, "a semaphore gives one permit at least"));
+  if (closed_) {
+    const char* name = semaphore_->primitive_.name();
+    return Permit::err(Error(ErrorCode::Disconnected, std::string("semaphore ") + (name == nullptr ? "" : name) +
+                                                          " is closed: it gives no permits any more"));
+  }
+  TaskRecord* task = current_task();
+  if (task == nullptr) {
+    give_back();
+    return Permit::err(Error(ErrorCode::ForeignContext,
+                             "Semaphore: a permit is an obligation, and no task runs here to owe it"));
+  }
+  auto lease = Obligation::detail_reserve(CxCore{task, task->id().generation}, ObligationKind::Lease, where_);
+  if (!lease) {
+    give_back();
+    return Permit::err(Error(std::move(lease).error()));
+  }
+  return Permit::ok(SemaphorePermit(*semaphore_, std::move(owner_), std::move(*lease), count_));
+}
+
+WaitSubject AcquireOperation::subject() const noexcept { return subject_of(semaphore_->primitive_); }
+
+}  // namespace detail
+}  // namespace quiesce
