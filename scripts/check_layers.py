@@ -21,6 +21,8 @@ ROWS = {  # layer -> what it may include besides itself
     "scope": ["core", "kernel", "coro"],
 }
 ROWS |= {leaf: ["core", "kernel", "coro", "scope"] for leaf in LEAVES}
+for leaf in ("channel", "time"):  # they wait as the primitives of sync do
+    ROWS[leaf].append("sync")
 ROWS["prometheus"] = ["core", "kernel"]
 ROWS["runtime"] = ["core", "kernel", "coro", "exec", "scope", *LEAVES]
 ROWS["lab"] = ["core", "kernel", "coro", "exec", "scope", *LEAVES]
