@@ -416,12 +416,13 @@ class [[nodiscard]] Task {
 template <class T, class E>
 void detail_install(detail::TaskRecord& record, Task<T, E>&& task) {
   detail::Promise<T, E>* promise = std::exchange(task.promise_, nullptr);
-  record.result_ops = &detail::RecordResult<T, E>::empty_ops;
   if (promise == nullptr) {
+    record.result_ops = &detail::RecordResult<T, E>::empty_ops;
     record.leaf = &detail::empty_body;
     return;
   }
   promise->task = &record;
+  record.held = {};
   record.leaf = promise;
 }
 

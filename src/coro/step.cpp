@@ -1,5 +1,8 @@
 // The step loop: runs one task until it waits, gives way or ends. See coro/promise.hpp for the protocol.
 #include <exception>
+#include <sstream>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "quiesce/detail/assert.hpp"
@@ -33,14 +36,53 @@ void end_cancelled(TaskRecord& task, PromiseBase& leaf) noexcept {
   leaf.ended = true;
 }
 
+std::string describe_held(const TaskRecord& task, HeldGuards held, const Outcome<>& ended) {
+  std::ostringstream text;
+  text << "task " << task.path << " (" << task.id() << ") has ended and still holds ";
+  const PrimitiveName* only = held.only();
+  if (only == nullptr) {
+    text << held.count() << " guards of locks";
+  } else {
+    text << "a guard of a " << only->kind;
+    if (only->name != nullptr) text << " \"" << only->name << '"';
+  }
+  text << ": a guard must not outlive the task that locked; unlock before the task returns, and return a copy "
+          "of what is "
+          "needed";
+  if (!ended.is_ok()) text << " (the task would have ended " << ended << ')';
+  return text.str();
+}
+
+/// The frame goes while the task still counts what it holds. A guard that is left then has escaped: into the result, which goes,
+/// or to somewhere else. That is a bug, and so a panic. How the task has ended.
+OutcomeKind destroy_holding(TaskRecord& task, PromiseBase& root, OutcomeKind kind, HeldGuards held) noexcept {
+  const ResultOps* ops = task.result_ops;
+  task.held = held;
+  destroy_ended(root, kind != OutcomeKind::Ok);
+  held = std::exchange(task.held, HeldGuards{});
+  task.result_ops = ops;
+  if (held.count() == 0 || kind == OutcomeKind::Panicked) return kind;
+  const Outcome<> would = kind == OutcomeKind::Ok ? Outcome<>::ok() : ops->failure(task);
+  PanicPayload panic = task.kernel().note_panic(
+      task, std::make_exception_ptr(std::logic_error(describe_held(task, held, would))));
+  task.held = held;
+  ops->destroy(task);
+  ops->put_failure(task, Outcome<>::panicked(std::move(panic)));
+  return OutcomeKind::Panicked;
+}
+
 /// The outcome goes to the record, the frame goes, and the kernel is told. The record may be gone afterwards.
 void finish_root(TaskRecord& task, PromiseBase& root) noexcept {
   // Whoever could tell: a stepper's view, or the frame's destructors, of a mask that ends here.
   if ((task.kernel().config().exact || task.word.load().masked()) &&
       !task.kernel().plants(Defect::PhaseSkipped))
     task.word.apply([](TaskWord w) { return task_word::finalize(w); });
+  const HeldGuards held = task.held;
   OutcomeKind kind = root.ops()->finish_root(root, task);
-  destroy_ended(root, kind != OutcomeKind::Ok);
+  if (held.count() == 0) [[likely]]
+    destroy_ended(root, kind != OutcomeKind::Ok);
+  else
+    kind = destroy_holding(task, root, kind, held);
   if (task.torn) {
     task.result_ops->destroy(task);
     task.result_ops->put_failure(task, Outcome<>::panicked(*task.extra.load()->torn));

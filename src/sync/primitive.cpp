@@ -5,6 +5,17 @@
 
 namespace quiesce::detail {
 
+// A blocking task and the finalizer phase are no coroutines; they have a result, or none, where others count guards.
+static bool counts_guards(const TaskRecord& task) noexcept {
+  return task.tier != TaskTier::Blocking && task.role != TaskRole::Runner;
+}
+void hold_guard(TaskRecord& task, const PrimitiveName& of) noexcept {
+  if (counts_guards(task)) task.held.add(of);
+}
+void release_guard(TaskRecord& task, const PrimitiveName& of) noexcept {
+  if (counts_guards(task)) task.held.remove(of);
+}
+
 void WaitList::push_back(WaitNode& node) noexcept {
   QUIESCE_ASSERT(!node.linked, "a node is in one list at a time");
   node.linked = true;
@@ -56,10 +67,10 @@ void WakeList::wake() noexcept {
   }
 }
 
-Primitive::Primitive(const char* kind, Name name) noexcept : kind_(kind), name_(name.text()) {
+Primitive::Primitive(const char* kind, Name name) noexcept : who_{kind, name.text()} {
   const TaskRecord* maker = current_task();
   if (maker != nullptr && maker->kernel().config().exact)
-    logical_ = maker->kernel().executor().new_object(kind_, name_);
+    logical_ = maker->kernel().executor().new_object(who_.kind, who_.name);
 }
 
 // A thread that steps no task has nobody to tell: only production has such.

@@ -14,6 +14,7 @@
 #include "quiesce/cancel.hpp"
 #include "quiesce/detail/kernel/blocking_job.hpp"
 #include "quiesce/detail/kernel/executor.hpp"
+#include "quiesce/detail/kernel/held_guards.hpp"
 #include "quiesce/detail/kernel/references.hpp"
 #include "quiesce/detail/kernel/region_word.hpp"
 #include "quiesce/detail/kernel/slab.hpp"
@@ -147,7 +148,10 @@ struct alignas(64) TaskRecord {
   void* wait_data = nullptr;  // the one leaf wait: the stepper's. A blocking task's job: under its shard's lock
   std::atomic<const struct LeafOps*> wait_ops{nullptr};  // written by the stepper, read by snapshots
   std::atomic<TaskExtra*> extra{nullptr};
-  const ResultOps* result_ops = nullptr;
+  union {
+    const ResultOps* result_ops = nullptr;
+    HeldGuards held;  // but of a coroutine that has not ended: the stepper
+  };
   std::atomic<std::uint32_t> wait_since_ms{0};  // coarse; as wait_ops
   std::uint32_t draws = 0;                      // random numbers drawn: the stepper
   std::atomic<std::uint32_t> ordinals{0};       // children made so far

@@ -41,6 +41,10 @@ class Name {
 
 namespace detail {
 
+/// The running task has one guard more, or less, of something (HeldGuards). Only of tasks that are coroutines.
+void hold_guard(TaskRecord& task, const PrimitiveName& of) noexcept;
+void release_guard(TaskRecord& task, const PrimitiveName& of) noexcept;
+
 /// A list of waiters, first come first. Under the lock of its primitive.
 class WaitList {
  public:
@@ -82,9 +86,11 @@ class Primitive {
   Primitive(const Primitive&) = delete;
   Primitive& operator=(const Primitive&) = delete;
 
-  const char* kind() const noexcept { return kind_; }
+  /// For the guards that a task holds.
+  const PrimitiveName& who() const noexcept { return who_; }
+  const char* kind() const noexcept { return who_.kind; }
   /// nullptr: it was given none.
-  const char* name() const noexcept { return name_; }
+  const char* name() const noexcept { return who_.name; }
   /// The same in every run of an exact kernel; none where it was made outside of its tasks.
   LogicalId logical() const noexcept { return logical_; }
 
@@ -138,8 +144,7 @@ class Primitive {
   std::uint64_t waited() const noexcept { return waited_; }
 
  private:
-  const char* kind_;
-  const char* name_;
+  PrimitiveName who_;
   LogicalId logical_;
   mutable SpinLock<> lock_;
   std::uint32_t waiting_ = 0;
