@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-LEAVES = ["sync", "channel", "time", "io", "net"]
+LEAVES = ["sync", "channel", "time", "io", "net", "combinators"]
 ROWS = {  # layer -> what it may include besides itself
     "core": [],
     "kernel": ["core"],
@@ -21,6 +21,8 @@ ROWS = {  # layer -> what it may include besides itself
     "scope": ["core", "kernel", "coro"],
 }
 ROWS |= {leaf: ["core", "kernel", "coro", "scope"] for leaf in LEAVES}
+ROWS["time"] += ["sync"]  # a wait with a time is a select
+ROWS["combinators"] += ["sync", "channel", "time"]
 ROWS["prometheus"] = ["core", "kernel"]
 ROWS["runtime"] = ["core", "kernel", "coro", "exec", "scope", *LEAVES]
 ROWS["lab"] = ["core", "kernel", "coro", "exec", "scope", *LEAVES]
@@ -32,7 +34,8 @@ PUBLIC = {  # headers directly in include/quiesce/
     "kernel": "capabilities limits log metrics metrics_memory panic_isolation spawn_error",
     "coro": "task",
     "scope": "combinators cx handle obligation region rref scope started",
-    "sync": "select",
+    "sync": "callback select thread_port",
+    "time": "interval stopwatch timeout",
     "prometheus": "metrics_prometheus",
     "runtime": "quiesce runtime",
     "lab": "lab",
