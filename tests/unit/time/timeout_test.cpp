@@ -43,7 +43,7 @@ TEST_F(Timeouts, AnOperationThatComesInTimeGivesItsValue) {
 
 TEST_F(Timeouts, AnOperationThatDoesNotComeIsTimedOutAndLeavesNothingBehind) {
   Semaphore seats(0);
-  auto body = [&](Cx mine) -> Task<> { co_await timeout(mine, 5ms, seats.acquire(mine)); };
+  auto body = [&](Cx mine) -> Task<> { (void)co_await timeout(mine, 5ms, seats.acquire(mine)); };
   const Outcome<> ended = run(body(cx));
   ASSERT_TRUE(ended.is_err());
   EXPECT_EQ(ended.error().code(), ErrorCode::TimedOut);
