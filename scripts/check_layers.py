@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-LEAVES = ["sync", "channel", "time", "io", "net"]
+LEAVES = ["sync", "channel", "time", "io", "net", "combinators"]
 ROWS = {  # layer -> what it may include besides itself
     "core": [],
     "kernel": ["core"],
@@ -23,6 +23,7 @@ ROWS = {  # layer -> what it may include besides itself
 ROWS |= {leaf: ["core", "kernel", "coro", "scope"] for leaf in LEAVES}
 for leaf in ("channel", "time"):  # they wait as the primitives of sync do
     ROWS[leaf].append("sync")
+ROWS["combinators"] += ["sync", "channel", "time"]
 ROWS["prometheus"] = ["core", "kernel"]
 ROWS["runtime"] = ["core", "kernel", "coro", "exec", "scope", *LEAVES]
 ROWS["lab"] = ["core", "kernel", "coro", "exec", "scope", *LEAVES]
@@ -34,7 +35,8 @@ PUBLIC = {  # headers directly in include/quiesce/
     "kernel": "capabilities limits log metrics metrics_memory panic_isolation spawn_error",
     "coro": "task",
     "scope": "combinators cx handle obligation region rref scope started",
-    "sync": "select",
+    "sync": "callback select thread_port",
+    "time": "interval stopwatch timeout",
     "prometheus": "metrics_prometheus",
     "runtime": "quiesce runtime",
     "lab": "lab",

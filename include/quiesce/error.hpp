@@ -47,6 +47,8 @@ enum class ErrorCode : std::uint16_t {
   EmptyTask,                  // a moved-from or already awaited Task
   NameTaken,                  // the registry knows the name already
   Disconnected,               // the other side of a channel is gone, or a primitive was closed
+  Overloaded,                 // as many as may wait do so already, or a rate is used up
+  CircuitOpen,                // a circuit breaker refuses, for what it guards has failed
   Io,                         // the operating system refused
   InvalidArgument,            // the caller's value cannot be used
 };

@@ -69,6 +69,8 @@ std::string_view to_string(ErrorCode code) noexcept {
     case ErrorCode::EmptyTask: return "EmptyTask";
     case ErrorCode::NameTaken: return "NameTaken";
     case ErrorCode::Disconnected: return "Disconnected";
+    case ErrorCode::Overloaded: return "Overloaded";
+    case ErrorCode::CircuitOpen: return "CircuitOpen";
     case ErrorCode::Io: return "Io";
     case ErrorCode::InvalidArgument: return "InvalidArgument";
   }

@@ -1,0 +1,305 @@
+#pragma once
+// JoinSet: tasks of one result type, joined in the order in which they end.
+//
+//   q::JoinSet<Page> pages(scope, 16);                             // at most 16 run at a time; without a number, any
+//   for (const Url& url : urls) co_await pages.spawn_next(cx, fetch, url);    // waits for a place
+//   while (auto ended = co_await pages.join_next(cx)) use(ended->value());    // std::optional<Outcome<Page>>
+//
+// A set belongs to a scope: its tasks are tasks of that region, which does not close before they have ended; nothing outlives it. The set
+// itself is one task's, which may destroy it at any time: what then still runs goes on, as with a handle that was dropped, and a
+// failure that nobody has joined goes to the region's policy (S5, R7).
+//   spawn(cx, f, args...)        as scope.spawn; refused with RegionAtCapacity when as many run as may
+//   spawn_next(cx, f, args...)   the same once there is a place; a cancel point
+//   join_next(cx)                the outcome of the next one that has ended; nullopt when none is left
+//   next(cx), next()             the same as an operation, for select: the handle of a task that has ended, or is just about to
+//   join_all(cx)                 all outcomes, in the order of their ends; cancelled while it waits it cancels and drains all (J6)
+//   abort_all()                  asks all to stop; at once
+//   shutdown(cx)                 asks all to stop, and waits, uncancellably, until they have ended; their outcomes are dropped
+// Cancel-safety: a join_next that is cancelled has consumed nothing. Thread-safety: one task at a time. Refuses: as spawn.
+// Cost: a spawn, an allocation; a join looks at one task only.
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "quiesce/detail/combinators/turnstile.hpp"
+#include "quiesce/scope.hpp"
+
+namespace quiesce {
+
+namespace detail {
+
+/// One task of a set. In the list of all: the owner of the set only; in that of the ended: under the lock.
+struct JoinSetMember {
+  JoinSetMember* prev = nullptr;
+  JoinSetMember* next = nullptr;
+  JoinSetMember* ended_next = nullptr;
+  virtual ~JoinSetMember() = default;
+};
+template <class T, class E>
+struct JoinSetTask final : JoinSetMember {
+  TaskHandle<T, E> handle;
+};
+
+/// What a set shares with its tasks: it is there until the last of them has ended.
+class JoinSetState {
+ public:
+  JoinSetState(std::uint32_t running_max, Name name) noexcept
+      : places(running_max == Turnstile::unbounded ? "join set" : "join set's limit", running_max, name),
+        primitive_("join set", name) {}
+  ~JoinSetState();
+  JoinSetState(const JoinSetState&) = delete;
+  JoinSetState& operator=(const JoinSetState&) = delete;
+
+  // The owner:
+  void add(std::unique_ptr<JoinSetMember> member) noexcept;
+  /// The member that has ended first; nullptr: none has.
+  JoinSetMember* pop_ended() noexcept;
+  /// Out of the list of the ended, where it is by now.
+  void forget_ended(JoinSetMember& member) noexcept;
+  /// Out of the list of all; it is the caller's.
+  std::unique_ptr<JoinSetMember> remove(JoinSetMember& member) noexcept;
+  JoinSetMember* first() const noexcept { return first_; }
+  std::size_t size() const noexcept { return size_; }
+
+  // Any thread:
+  void ended(JoinSetMember& member) noexcept;
+
+  // The wait:
+  /// One has ended, or there is none.
+  bool try_next() noexcept;
+  void enlist(WaitNode& node) noexcept;
+  bool delist(WaitNode& node) noexcept;
+  WaitSubject subject() const noexcept { return subject_of(primitive_); }
+
+  Turnstile places;
+
+ private:
+  bool has_next() const noexcept { return ended_first_ != nullptr || size_ == 0; }
+
+  Primitive primitive_;
+  JoinSetMember* first_ = nullptr;
+  std::size_t size_ = 0;
+  // Under the lock.
+  WaitList waiters_;
+  JoinSetMember* ended_first_ = nullptr;
+  JoinSetMember* ended_last_ = nullptr;
+};
+
+/// In the frame of a task of the set: tells when that goes.
+class JoinSetHook {
+ public:
+  JoinSetHook(std::shared_ptr<JoinSetState> state, JoinSetMember& member) noexcept
+      : state_(std::move(state)), member_(&member) {}
+  JoinSetHook(JoinSetHook&& other) noexcept = default;
+  JoinSetHook& operator=(JoinSetHook&&) = delete;
+  ~JoinSetHook() {
+    if (state_ != nullptr) state_->ended(*member_);
+  }
+  void dismiss() noexcept { state_ = nullptr; }
+
+ private:
+  std::shared_ptr<JoinSetState> state_;
+  JoinSetMember* member_;
+};
+
+template <class T, class E>
+class NextOperation {
+ public:
+  using value_type = std::optional<TaskHandle<T, E>>;
+  using error_type = Error;
+  static constexpr const char* what = "a task of a set to end";
+
+  explicit NextOperation(JoinSetState& state) noexcept : state_(&state) {}
+  bool try_now() noexcept { return state_->try_next(); }
+  void enlist(WaitNode& node) noexcept { state_->enlist(node); }
+  bool delist(WaitNode& node) noexcept { return state_->delist(node); }
+  Outcome<value_type> take() noexcept {
+    JoinSetMember* member = state_->pop_ended();
+    if (member == nullptr) return Outcome<value_type>::ok(value_type());
+    const std::unique_ptr<JoinSetMember> gone = state_->remove(*member);
+    return Outcome<value_type>::ok(value_type(std::move(static_cast<JoinSetTask<T, E>&>(*member).handle)));
+  }
+  void give_back() noexcept {}  // it stays where it is until it is taken
+  WaitSubject subject() const noexcept { return state_->subject(); }
+
+ private:
+  JoinSetState* state_;
+};
+
+template <class T, class E, class F, class CxType, class... Args>
+Task<T, E> run_member(CxType cx, JoinSetHook, TurnstilePass, F f, Args... args) {
+  auto task = f(cx, std::move(args)...);
+  Outcome<T, E> ended = co_await std::move(task).outcome();
+  FinishWith<T, E> finish(std::move(ended));
+  co_await std::move(finish);
+}
+
+/// The outcome of a task that has ended, or is about to.
+template <class T, class E>
+Task<Outcome<T, E>> reap(TaskHandle<T, E> handle) {
+  TaskRecord* record = handle.detail_record();
+  while (!is_done(*record)) co_await WaitAny{{&record, 1}, {}, true};
+  co_return take_outcome(handle);
+}
+
+SpawnError join_set_full(const Turnstile& places);
+
+}  // namespace detail
+
+template <class T, class E = Error>
+class JoinSet {
+ public:
+  static constexpr std::uint32_t unbounded = detail::Turnstile::unbounded;
+
+  template <class P>
+  explicit JoinSet(const Scope<P>& scope, std::uint32_t running_max = unbounded, Name name = {})
+      : scope_(scope.core()),
+        policy_(&detail::PolicyOpsOf<P>::ops),
+        state_(std::make_shared<detail::JoinSetState>(running_max, name)) {}
+  JoinSet(JoinSet&& other) noexcept = default;
+  JoinSet& operator=(JoinSet&&) = delete;
+  ~JoinSet() {
+    // Tasks that still run will look at their members once more.
+    if (state_ != nullptr) for_each([](TaskHandle<T, E>& handle) { handle = TaskHandle<T, E>(); });
+  }
+
+  template <class Caps, class F, class... Args>
+  std::expected<void, SpawnError> spawn(const BasicCx<Caps>& cx, F&& f, Args&&... args) {
+    check<Caps, F, Args...>();
+    detail::TurnstilePass place = state_->places.try_enter();
+    if (!place) return std::unexpected(detail::join_set_full(state_->places));
+    return spawn_at(std::move(place), cx, std::forward<F>(f), std::forward<Args>(args)...);
+  }
+  template <class Caps, class F, class... Args>
+  Task<> spawn_next(const BasicCx<Caps>& cx, F&& f, Args&&... args) {
+    check<Caps, F, Args...>();
+    return spawn_when_free<Caps, std::decay_t<F>, std::decay_t<Args>...>(cx, std::forward<F>(f),
+                                                                         std::forward<Args>(args)...);
+  }
+
+  template <class Caps>
+  auto next(const BasicCx<Caps>& cx) {
+    return Wait<detail::NextOperation<T, E>>(cx.core(), detail::NextOperation<T, E>(*state_));
+  }
+  auto next() { return Operation<detail::NextOperation<T, E>>(detail::NextOperation<T, E>(*state_)); }
+  template <class Caps>
+  Task<std::optional<Outcome<T, E>>> join_next(const BasicCx<Caps>& cx) {
+    return join_one(Cx(cx.core()));
+  }
+  template <class Caps>
+  Task<std::vector<Outcome<T, E>>> join_all(const BasicCx<Caps>& cx) {
+    return join_the_rest(Cx(cx.core()));
+  }
+  void abort_all(std::source_location at = std::source_location::current()) {
+    for_each([&](TaskHandle<T, E>& handle) { handle.abort(at); });
+  }
+  template <class Caps>
+  Task<> shutdown(const BasicCx<Caps>&) {
+    return drain_all();
+  }
+
+  /// Tasks that have not been joined.
+  std::size_t size() const noexcept { return state_->size(); }
+  bool empty() const noexcept { return size() == 0; }
+  /// Of those, tasks that have not ended.
+  std::uint32_t running() const noexcept { return state_->places.statistics().inside; }
+
+ private:
+  template <class Caps, class F, class... Args>
+  static constexpr void check() {
+    static_assert(detail::Holds<Caps::bits, cap::Spawn::bits>,
+                  "quiesce: this context lacks the capability Spawn (cap::Spawn), which a JoinSet needs");
+    using Check = detail::spawn_check<F, BasicCx<Caps>, Args...>;
+    static_assert(Check::done);
+    static_assert(std::same_as<typename Check::value_type, T> && std::same_as<typename Check::error_type, E>,
+                  "quiesce: JoinSet<T, E>: the function must return Task<T, E>, with the T and E of the set");
+  }
+  template <class Each>
+  void for_each(Each each) {
+    for (detail::JoinSetMember* at = state_->first(); at != nullptr; at = at->next)
+      each(static_cast<detail::JoinSetTask<T, E>&>(*at).handle);
+  }
+
+  template <class Caps, class F, class... Args>
+  std::expected<void, SpawnError> spawn_at(detail::TurnstilePass place, const BasicCx<Caps>& cx, F&& f,
+                                           Args&&... args) {
+    auto owned = std::make_unique<detail::JoinSetTask<T, E>>();
+    detail::JoinSetTask<T, E>& member = *owned;
+    auto admitted = detail::begin_spawn(scope_, cx.core(), detail::TaskTier::Task, policy_, true);
+    if (!admitted) return std::unexpected(std::move(admitted).error());
+    detail::PendingSpawn pending(*admitted);
+    detail::TokenMoveOf<Args...> tokens(pending.record());
+    if (auto refused = detail::move_tokens(tokens, args...)) return std::unexpected(SpawnError(*refused));
+    using Context = BasicCx<Caps>;
+    detail::JoinSetHook hook(state_, member);
+    try {
+      detail_install(pending.record(),
+                     detail::run_member<T, E, std::decay_t<F>, Context, detail::received_t<Args>...>(
+                         Context(pending.cx()), std::move(hook), std::move(place), std::forward<F>(f),
+                         detail::receive_argument(std::forward<Args>(args))...));
+    } catch (...) {
+      hook.dismiss();
+      state_->forget_ended(member);  // by then the hook may have been in a frame that is gone
+      throw;
+    }
+    tokens.keep();
+    state_->add(std::move(owned));
+    member.handle = TaskHandle<T, E>(&pending.record());
+    pending.publish();
+    return {};
+  }
+  template <class Caps, class F, class... Args>
+  Task<> spawn_when_free(BasicCx<Caps> cx, F f, Args... args) {
+    detail::TurnstilePass place = co_await state_->places.enter(cx.core());
+    auto spawned = spawn_at(std::move(place), cx, std::move(f), std::move(args)...);
+    co_await std::move(spawned);
+  }
+
+  Task<std::optional<Outcome<T, E>>> join_one(Cx cx) {
+    auto handle = co_await next(cx);
+    if (!handle) co_return std::nullopt;
+    Outcome<T, E> ended = co_await detail::reap<T, E>(std::move(*handle));
+    co_return std::optional<Outcome<T, E>>(std::move(ended));
+  }
+  Task<std::vector<Outcome<T, E>>> join_the_rest(Cx cx) {
+    std::vector<Outcome<T, E>> outcomes;
+    for (;;) {
+      auto waiting = join_one(cx);
+      auto next_one = co_await std::move(waiting).outcome();
+      if (!next_one.is_ok()) {
+        co_await drain_all();
+        detail::FinishWith<std::vector<Outcome<T, E>>, Error> finish(
+            std::move(next_one).template failure_as<std::vector<Outcome<T, E>>, Error>());
+        co_await std::move(finish);
+      }
+      std::optional<Outcome<T, E>> ended = std::move(next_one).value();
+      if (!ended) co_return outcomes;
+      outcomes.push_back(std::move(*ended));
+    }
+  }
+  Task<> drain_all() {
+    abort_all();
+    for (detail::JoinSetMember* at = state_->first(); at != nullptr; at = at->next) {
+      detail::TaskRecord* record = static_cast<detail::JoinSetTask<T, E>&>(*at).handle.detail_record();
+      while (!detail::is_done(*record)) co_await detail::WaitAny{{&record, 1}, {}, true};
+    }
+    for_each([](TaskHandle<T, E>& handle) { (void)detail::take_outcome(handle); });
+    while (state_->pop_ended() != nullptr) continue;
+    while (state_->first() != nullptr) (void)state_->remove(*state_->first());
+  }
+
+  detail::ScopeCore scope_;
+  const detail::PolicyOps* policy_;
+  std::shared_ptr<detail::JoinSetState> state_;
+};
+
+template <class T, class E = Error>
+using TaskGroup = JoinSet<T, E>;
+
+template <class T, class E>
+inline constexpr bool enable_sendable<JoinSet<T, E>> = false;
+
+}  // namespace quiesce
