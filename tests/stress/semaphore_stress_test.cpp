@@ -44,7 +44,8 @@ TEST(SemaphoreStress, NoPermitIsLostThoughVisitorsAreCancelled) {
     Shop shop;
     auto body = [&](q::Cx cx, q::Scope<q::CollectAll>& scope) -> q::Task<> {
       std::vector<q::TaskHandle<>> visitors;
-      for (int i = 0; i < 16; ++i) visitors.push_back(co_await scope.spawn(cx, visit, q::unsafe_send(&shop), 1'000));
+      for (int i = 0; i < 16; ++i)
+        visitors.push_back(co_await scope.spawn(cx, visit, q::unsafe_send(&shop), 1'000));
       for (int i = 0; i < 8; ++i) {
         co_await cx.sleep(std::chrono::microseconds(100));
         visitors[static_cast<std::size_t>(i)].abort();
