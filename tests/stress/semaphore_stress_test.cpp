@@ -22,6 +22,21 @@ struct Shop {
   std::atomic<bool> crowded{false};
 };
 
+/// Leaves also when its task is cancelled inside.
+class Inside {
+ public:
+  Inside(Shop* shop, int count) : shop_(shop), count_(count) {
+    if (shop_->inside.fetch_add(count_) + count_ > static_cast<int>(permits)) shop_->crowded = true;
+  }
+  ~Inside() { shop_->inside.fetch_sub(count_); }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+
+ private:
+  Shop* shop_;
+  int count_;
+};
+
 q::Task<> visit(q::Cx cx, Shop* shop, int times) {
   for (int i = 0; i < times; ++i) {
     if (i % 3 == 0) {
@@ -29,10 +44,8 @@ q::Task<> visit(q::Cx cx, Shop* shop, int times) {
       co_await cx.yield();
     } else {
       auto permit = co_await shop->here.acquire_many(cx, 1 + static_cast<std::uint32_t>(i) % permits);
-      const auto mine = static_cast<int>(permit.count());
-      if (shop->inside.fetch_add(mine) + mine > static_cast<int>(permits)) shop->crowded = true;
-      if (i % 7 == 0) co_await cx.yield().outcome();
-      shop->inside.fetch_sub(mine);
+      const Inside inside(shop, static_cast<int>(permit.count()));
+      if (i % 7 == 0) co_await cx.yield();
     }
     shop->visits.fetch_add(1);
   }
