@@ -48,6 +48,7 @@ Lane lane_of(const TaskRecord& task, bool by_request) {
 }  // namespace
 
 constinit thread_local ThreadContext thread_context{};
+constinit thread_local Executor* exact_executor = nullptr;
 
 std::uint32_t Executor::current_worker() const noexcept {
   return thread_context.executor == this ? thread_context.worker : no_worker;
@@ -239,8 +240,8 @@ bool Kernel::claim(Waiter waiter, bool by_request, Origin origin) noexcept {
     kernel.tell({.kind = KernelEventKind::TaskClaimed, .task = task, .value = 1});
     if (kernel.plants(Defect::WakeLost)) return true;
     kernel.executor_->schedule(*task, lane_of(*task, by_request), origin);
-  } else if (!step.made && !task->word.load().done()) {
-    task->kernel().use(*task, Use::Read);  // somebody else was first
+  } else if (!step.made && exact_executor != nullptr && !task->word.load().done()) {
+    exact_executor->use(task->logical(), Use::Read);  // somebody else was first
   }
   return step.made;
 }
@@ -401,7 +402,7 @@ void Kernel::drop_handle(TaskRecord& task) noexcept {
     task.word.apply_alone([](TaskWord w) { return task_word::drop_handle(w); });
     return drop_reference(task);
   }
-  task.kernel().use_handle(task);
+  if (exact_executor != nullptr) exact_executor->use_handle(task.logical());
   TaskStep dropped = task.word.apply([](TaskWord w) { return task_word::drop_handle(w); });
   if (!dropped.before.done()) return;  // its completion will see it
   if (!dropped.before.has(TaskWord::taken_bit)) {
