@@ -35,7 +35,7 @@ LabExecutor::LabExecutor(Engine& engine, const RunMode& mode, KernelConfig confi
 }
 
 LabExecutor::~LabExecutor() {
-  quiesce::detail::exact_executor = nullptr;
+  if (quiesce::detail::exact_executor == this) quiesce::detail::exact_executor = nullptr;
   if (kernel_->roots().empty()) kernel_->recycle();  // else what waits for ever may still look at it
 }
 

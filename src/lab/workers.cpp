@@ -72,7 +72,7 @@ WorkersExecutor::WorkersExecutor(Engine& engine, const RunMode& mode, KernelConf
 }
 
 WorkersExecutor::~WorkersExecutor() {
-  quiesce::detail::exact_executor = nullptr;
+  if (quiesce::detail::exact_executor == this) quiesce::detail::exact_executor = nullptr;
   if (kernel_->roots().empty()) kernel_->recycle();  // else what waits for ever may still look at it
 }
 
