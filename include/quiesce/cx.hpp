@@ -93,6 +93,7 @@ Budget cx_budget(CxCore cx);
 Time cx_now(CxCore cx);
 std::optional<Duration> cx_remaining(CxCore cx);
 bool cx_charge(CxCore cx, std::uint64_t cost);
+bool cx_is_cancel_requested(CxCore cx);
 std::optional<CancelReason> cx_cancel_reason(CxCore cx);
 Outcome<> cx_checkpoint(CxCore cx);
 bool cx_is_shutting_down(CxCore cx);
@@ -255,9 +256,7 @@ class BasicCx {
 
   // ---- cancellation ----
   /// A request has reached the task, whether masked or not. Not a checkpoint.
-  bool is_cancel_requested() const {
-    return detail::readable(core_, "is_cancel_requested").word.load().requested();
-  }
+  bool is_cancel_requested() const { return detail::cx_is_cancel_requested(core_); }
   std::optional<CancelReason> cancel_reason() const { return detail::cx_cancel_reason(core_); }
   /// A cancel point without waiting: Cancelled(reason) when a request is there and no mask holds it off, and from then on
   /// every time (C7). Test the outcome, or `co_await` it to end the coroutine with it. Never blocks; some nanoseconds.

@@ -31,6 +31,7 @@ void spend_up(RegionRef region, CancelKind kind, const char* message, Spend spen
     std::scoped_lock hold(region.record->lock);
     if (!region.alive()) return;
     for (RegionRecord* at = region.record->quota; at != nullptr; at = next_quota(at)) {
+      at->kernel->use(*at, Use::Write);
       if (spend(*at)) exhausted.push_back({at, at->word.load().generation()});
     }
   }

@@ -174,6 +174,7 @@ std::expected<ObligationId, RegionError> reserve_obligation(const RegionRef& ref
   RegionRecord& region = *ref.record;
   RegionWord before = region.word.add_one();
   Kernel* kernel = region.kernel;
+  kernel->use(region, Use::Write);
   if (!admits_reservation(before, ref, request.holder)) {
     RegionError error(kernel->refuse(ref));
     kernel->release_live(region);
@@ -224,6 +225,7 @@ std::expected<void, RegionError> resolve_obligation(ObligationId id, ObligationS
   if (region == nullptr) return std::unexpected(RegionError(ErrorCode::ObligationMoved, RegionId{}));
   {
     std::scoped_lock lock(region->lock);
+    region->kernel->use(*region, Use::Write);
     const RegionId where{region->index, region->word.load().generation()};
     if (!is_reserved(*entry, *region, id)) return std::unexpected(RegionError(stale_code(*entry, id), where));
     if (!may_resolve(*entry, *region, resolver)) {
@@ -253,6 +255,7 @@ std::expected<ObligationId, RegionError> move_obligation(ObligationId id, const 
   std::optional<ObligationRequest> request;
   {
     std::scoped_lock lock(from->lock);
+    from->kernel->use(*from, Use::Write);
     const RegionWord word = from->word.load();
     if (!is_reserved(*entry, *from, id)) {
       return std::unexpected(RegionError(stale_code(*entry, id), RegionId{from->index, word.generation()}));

@@ -115,12 +115,14 @@ std::expected<RegionRef, SpawnError> Kernel::open_region(const RegionBirth& birt
                                                    "max_children (injected)", live, live));
   }
   if (parent != nullptr) {
-    use(*parent, birth.limits.max_children || parent->limits.max_children ? Use::Write : Use::Update);
+    const bool limited = birth.limits.max_children || parent->limits.max_children;
     RegionWord before = parent->word.add_one();
     // A running task of the region holds its life: it may open a child in any state but Closed (R3).
-    bool holder = birth.opener != nullptr && birth.opener->region == parent;
-    if (holder ? !region_word::admits_holder(before, birth.parent.generation)
-               : !region_word::admits(before, birth.parent.generation)) {
+    const bool holder = birth.opener != nullptr && birth.opener->region == parent;
+    const bool admitted = holder ? region_word::admits_holder(before, birth.parent.generation)
+                                 : region_word::admits(before, birth.parent.generation);
+    use(*parent, limited ? Use::Write : admitted ? Use::Enter : Use::Read);
+    if (!admitted) {
       SpawnError error = refuse(birth.parent);
       release_live(*parent);
       return std::unexpected(std::move(error));
@@ -305,10 +307,12 @@ void Kernel::release_live(RegionRecord& region, std::uint32_t count) noexcept {
        count = 1) {  // up the tree, never by recursion: regions nest a hundred thousand deep
     RegionWord before = record->word.sub(count);
     if (!region_word::reached_zero(before, count)) return;
+    use(*record, Use::Write);  // it matters who is the last, whatever comes next
     if (!record->word.apply([&](RegionWord w) { return region_word::finalize(w, before.generation()); }))
       return;
     if (!enter_finalizing(*record)) return;
     record = close_region(*record);
+    if (record != nullptr) use(*record, Use::Update);
   }
 }
 

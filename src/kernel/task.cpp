@@ -48,6 +48,7 @@ Lane lane_of(const TaskRecord& task, bool by_request) {
 }  // namespace
 
 constinit thread_local ThreadContext thread_context{};
+constinit thread_local Executor* exact_executor = nullptr;
 
 std::uint32_t Executor::current_worker() const noexcept {
   return thread_context.executor == this ? thread_context.worker : no_worker;
@@ -96,8 +97,9 @@ std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
   TaskStep born = task->word.apply_alone([&](TaskWord w) { return task_word::birth(w, birth.has_handle); });
   QUIESCE_ASSERT(born.made, "a record from the free stock is Free");
   if (child) {
-    use(region, region.max_tasks.load(std::memory_order_relaxed) == ~0u ? Use::Update : Use::Write);
+    const bool limited = region.max_tasks.load(std::memory_order_relaxed) != ~0u;
     const Entry entry = enter_region(*task, birth.region);
+    use(region, limited ? Use::Write : entry.admitted ? Use::Enter : Use::Read);
     if (!entry.admitted) [[unlikely]]
       return std::unexpected(refuse_entry(*task, birth.region, entry));
   }
@@ -166,7 +168,9 @@ void Kernel::abandon_task(TaskRecord& task) noexcept {
   unlink_member(task);
   task.word.apply([](TaskWord w) { return task_word::complete(w); });
   drop_reference(task);
-  if (counted) release_live(region);
+  if (!counted) return;
+  use(region, Use::Update);
+  release_live(region);
 }
 
 const PolicyOps* Kernel::policy_of(const TaskRecord& task) const noexcept {
@@ -236,6 +240,8 @@ bool Kernel::claim(Waiter waiter, bool by_request, Origin origin) noexcept {
     kernel.tell({.kind = KernelEventKind::TaskClaimed, .task = task, .value = 1});
     if (kernel.plants(Defect::WakeLost)) return true;
     kernel.executor_->schedule(*task, lane_of(*task, by_request), origin);
+  } else if (!step.made && exact_executor != nullptr && !task->word.load().done()) {
+    exact_executor->use(task->logical(), Use::Read);  // somebody else was first
   }
   return step.made;
 }
@@ -286,7 +292,9 @@ void Kernel::complete(TaskRecord& task, OutcomeKind kind) noexcept {
   }
   RegionRecord& region = *task.region;
   use(task, Use::Write);
-  use(region, kind == OutcomeKind::Ok && plain ? Use::Update : Use::Write);
+  use_handle(task);
+  if (kind != OutcomeKind::Ok || !plain) use(region, Use::Write);
+  use(region, Use::Update);
   tell({.kind = KernelEventKind::TaskEnded,
         .task = &task,
         .region = &region,
@@ -394,6 +402,7 @@ void Kernel::drop_handle(TaskRecord& task) noexcept {
     task.word.apply_alone([](TaskWord w) { return task_word::drop_handle(w); });
     return drop_reference(task);
   }
+  if (exact_executor != nullptr) exact_executor->use_handle(task.logical());
   TaskStep dropped = task.word.apply([](TaskWord w) { return task_word::drop_handle(w); });
   if (!dropped.before.done()) return;  // its completion will see it
   if (!dropped.before.has(TaskWord::taken_bit)) {

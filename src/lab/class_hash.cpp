@@ -15,13 +15,14 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b) { return scramble(a + 3 * sc
 std::uint64_t ClassHash::Layers::before(Access access) const {
   switch (access) {
     case Access::Read: return std::max(total, updates);
-    case Access::Update: return std::max(total, reads);
+    case Access::Update:
+    case Access::Enter: return std::max(total, reads);
     default: return std::max({total, reads, updates});
   }
 }
 
 void ClassHash::Layers::put(Access access, std::uint64_t layer) {
-  std::uint64_t& last = access == Access::Read ? reads : access == Access::Update ? updates : total;
+  std::uint64_t& last = access == Access::Read ? reads : is_update(access) ? updates : total;
   last = std::max(last, layer);
 }
 
@@ -37,12 +38,13 @@ void ClassHash::add(const Step& step, std::uint64_t data) {
   for (const Touch& touch : step.touches)
     layer = std::max(layer, objects_[touch.object.value].before(touch.access));
   mine = ++layer;
-  std::uint64_t hash = mix(mix(step.agent.value, layer), data);
+  // A set: who reaches the members of a region goes through them as they came, whatever the order of that was.
+  std::uint64_t touched = 0;
   for (const Touch& touch : step.touches) {
     objects_[touch.object.value].put(touch.access, layer);
-    hash = mix(mix(hash, touch.object.value), static_cast<std::uint64_t>(touch.access));
+    touched += mix(touch.object.value, static_cast<std::uint64_t>(touch.access));
   }
-  sum_ += mix(hash, step.touches.size());
+  sum_ += mix(mix(mix(step.agent.value, layer), data), touched);
   ++steps_;
 }
 

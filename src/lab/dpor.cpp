@@ -20,6 +20,8 @@ bool Dpor::begin_run() {
     for (replayed_ = made_.size(); replayed_ > 0; --replayed_) {
       Place& place = places_[replayed_ - 1];
       place.asleep.push_back(place.step);
+      trees_.put_back(place.tree, std::span(made_).first(replayed_ - 1), std::exchange(place.beside, none),
+                      &place.step);
       if (plan_from_tree(place)) break;
     }
     counter_.counts.exhausted = replayed_ == 0;
@@ -143,10 +145,12 @@ void Dpor::make(const Step& step, Index footprint, Index draws) {
   const bool ends_sequence = is_guided_ && below_ == none;
   for (const PlannedStep& sleeper : place.asleep) {
     if (sleeper.agent == place.step.agent || prints_.conflict(sleeper.footprint, footprint)) continue;
-    if (!end_a_tally(prints_, {before, {}}, sleeper, {&place.step, 1})) next.asleep.push_back(sleeper);
+    if (tally_after(prints_, {before, {}}, sleeper, {&place.step, 1}) != Footprints::Tally::Ended)
+      next.asleep.push_back(sleeper);
   }
   if (ends_sequence) next.asleep.clear();  // so it is already, if steps touch what they say
-  trees_.put_back(place.tree, before, std::exchange(beside_, none), &place.step);
+  trees_.release(place.beside);
+  place.beside = std::exchange(beside_, none);
   trees_.release(next.tree);
   next.tree = std::exchange(below_, none);
 }

@@ -10,7 +10,8 @@
 //     its end whoever can move. At the end of a sequence nobody sleeps, so from there on no run can turn out to be one that has been.
 //  3. At the end of a run each of its races (e, e') is reversed: from the place of e, what does not happen after e, then e'. If a sleeper
 //     may come first in that, it has been run. Else it goes into the wake-up tree of the place.
-//  4. When a place's tree is empty, its step's agent sleeps at it, and the place before comes next.
+//  4. When all that begins with a place's step has been run, the step sleeps there, and what stands beside it in the tree (3 and 4 of
+//     wakeup_tree.hpp) is put back. When the tree is empty then, the place before comes next.
 //
 // What the paper leaves to the reader, or assumes to be otherwise:
 //  a. The next step of an agent is not known before it is made, nor what it touches after a reversal (footprints.hpp, wakeup_tree.hpp).
@@ -18,9 +19,9 @@
 //     Of several such sleepers the one whose conflict is the last in the order of the touches of e' is certain of all others.
 //  b. Locks (the paper's section 8, here for whatever is waited for): who waits in e' may be unable to move before e. Then (e, e') is
 //     no race, but an earlier step of the same object may be one with e', as an earlier acquisition of a lock is. An agent that
-//     waits for ever has such races too.
+//     waits for ever has such races too. What a wait is for (strategy.hpp) tells whether it would have ended.
 //  c. A step that draws is several steps, in conflict with each other and otherwise alike up to the draw.
-//  d. Whether two updates commute may depend on how many there are (tallies, footprints.hpp).
+//  d. Whether two updates commute may depend on how many there have been (tallies, footprints.hpp).
 #include "class_hash.hpp"
 #include "happens_before.hpp"
 #include "wakeup_tree.hpp"
@@ -38,6 +39,7 @@ struct Place {
   std::vector<LogicalId> enabled;
   std::vector<PlannedStep> asleep;
   Index tree = none;
+  Index beside = none;  // what was beside the step in the tree
   // the step
   LogicalId agent{};
   PlannedStep step{};
@@ -76,19 +78,17 @@ class Dpor final : public Strategy {
     Index footprint;
     bool is_guarded;
   };
-  enum class Ability : std::uint8_t { No, Maybe, Yes };
 
   void reverse_races();
   void note_tallies();
-  bool ends_tally(Index step, const Mark& mark) const;
-  void reverse(Index first, const Second& second, Ability able);
   void reverse_earlier(Index object, Index before, const Second& second);
   void reverse_waiting(const Waiting& waiting);
   void vary_draws(Index at);
   void insert(Index first, const PlannedStep& last);
-  PlannedStep plan(const Second& second, Ability able);
+  PlannedStep plan(const Second& second);
 
-  Ability ability(Index first, const Second& second) const;
+  bool is_able(Index first, const Second& second) const;
+  bool is_call_removed(Index first, const Second& second) const;
   /// By what is taken away.
   bool is_influenced(const Mark& mark) const;
   /// By the reversal of a race that begins with `first`.
@@ -96,7 +96,6 @@ class Dpor final : public Strategy {
     return step == first || (step > first && hb_.is_before(first, step));
   }
   bool is_made(const Second& second) const { return second.at < made_.size(); }
-  Ability ability_if_free(Index first, const Second& second, Index lock) const;
   bool was_enabled(Index at, Index agent) const;
   bool is_free(Index lock, Index first) const;
   bool is_held_after(Index step, Index lock, bool is_held_before) const;
@@ -113,7 +112,7 @@ class Dpor final : public Strategy {
   bool has_diverged_ = false;
   LogicalId last_{};
   std::uint32_t turn_ = 0;
-  Index below_ = none;  // the trees that go with the step that is being made
+  Index below_ = none;  // the trees below and beside the step that is being made
   Index beside_ = none;
   std::span<const std::uint32_t> draw_next_;  // values that it is to draw
   std::vector<Draw> drawn_;
@@ -124,6 +123,7 @@ class Dpor final : public Strategy {
   WakeupTrees trees_{prints_};
   HappensBefore hb_;
   Sequence sequence_;
+  boost::unordered_flat_map<Index, std::uint64_t> sums_;  // of the updates of each object
   std::vector<Index>
       removed_;  // by a reversal: the first step of the race, and what lies between it and the second
   RunCounter counter_;

@@ -12,32 +12,30 @@ void Dpor::reverse_races() {
     const MadeStep& made = made_[at];
     const Second second{at, hb_.previous(at), made.agent, made.footprint, made.is_guarded};
     removed_.assign(1, first);
-    const Ability able = ability(first, second);
-    reverse(first, second, able);
-    if (able == Ability::Yes || !made.is_guarded) continue;
-    reverse_earlier(prints_.marks(made.footprint)[0].object, first, second);
+    if (is_able(first, second)) {
+      insert(first, plan(second));
+    } else if (made.is_guarded) {
+      reverse_earlier(prints_.marks(made.footprint)[0].object, first, second);
+    }
   }
   for (const Waiting& waiting : waiting_) reverse_waiting(waiting);
   for (Index at = 0; at < made_.size(); ++at) vary_draws(at);
 }
 
 void Dpor::note_tallies() {
-  for (Index step = 0; step < made_.size(); ++step) {
-    for (const Mark& mark : prints_.marks(made_[step].footprint)) {
-      if (!ends_tally(step, mark)) continue;
-      const auto updates = [&](const MadeStep& made) { return prints_.updates(made.footprint, mark.object); };
-      prints_.set_tally(mark.object, static_cast<std::uint32_t>(std::ranges::count_if(made_, updates)));
+  sums_.clear();
+  for (const MadeStep& made : made_) {
+    const std::span<const Mark> marks = prints_.marks(made.footprint);
+    for (auto mark = marks.begin(); mark != marks.end(); ++mark) {
+      const auto updates = [&](const Mark& other) {
+        return other.object == mark->object && is_update(other.access);
+      };
+      if (!updates(*mark) || std::any_of(mark + 1, marks.end(), updates)) continue;  // the last of its step
+      const std::uint64_t last = prints_.update_hash(planned(made), mark->object);
+      const bool has_ended = prints_.ends_tally(made.footprint, mark->object);
+      prints_.set_tally(mark->object, sums_[mark->object] += last, last, has_ended);
     }
   }
-}
-
-// Whether this is the write that follows the last of all updates.
-bool Dpor::ends_tally(Index step, const Mark& mark) const {
-  const auto updates = [&](const MadeStep& made) { return prints_.updates(made.footprint, mark.object); };
-  const std::span<const Mark> marks = prints_.marks(made_[step].footprint);
-  return mark.access == Access::Write && updates(made_[step]) &&
-         std::ranges::find(marks, mark.object, &Mark::object)->access == Access::Update &&
-         std::ranges::none_of(std::span(made_).subspan(step + 1), updates);
 }
 
 // Of the steps that changed the object before `before`, the last that the second could have been made before.
@@ -47,9 +45,7 @@ void Dpor::reverse_earlier(Index object, Index before, const Second& second) {
     const Index first = *--at;
     if (second.previous != none && is_removed(first, second.previous)) return;
     remove_from(first, second);
-    const Ability able = ability(first, second);
-    reverse(first, second, able);
-    if (able == Ability::Yes) return;
+    if (is_able(first, second)) return insert(first, plan(second));
   }
 }
 
@@ -59,10 +55,6 @@ void Dpor::reverse_waiting(const Waiting& waiting) {
   const auto end = static_cast<Index>(made_.size());
   reverse_earlier(prints_.number(waiting.pending.object), end,
                   {end, hb_.last_of(agent), agent, footprint, true});
-}
-
-void Dpor::reverse(Index first, const Second& second, Ability able) {
-  if (able != Ability::No) insert(first, plan(second, able));
 }
 
 // What the step would draw instead; the rest of what it drew, and what it touched after that, is another's.
@@ -99,8 +91,8 @@ void Dpor::insert(Index first, const PlannedStep& last) {
 }
 
 // What is known of the second step without those that are taken away.
-PlannedStep Dpor::plan(const Second& second, Ability able) {
-  PlannedStep step{.agent = second.agent, .footprint = second.footprint, .is_doubtful = able == Ability::Maybe};
+PlannedStep Dpor::plan(const Second& second) {
+  PlannedStep step{.agent = second.agent, .footprint = second.footprint};
   const std::span<const Mark> marks = prints_.marks(second.footprint);
   const bool takes_lock = second.is_guarded && !marks.empty() && marks[0].access == Access::Acquire;
   for (std::uint32_t i = takes_lock ? 1 : 0; i < marks.size(); ++i) {
@@ -139,43 +131,27 @@ bool Dpor::is_influenced(const Mark& mark) const {
 }
 
 // Whether the second step's agent can make it at the first's place, after what does not happen after the first.
-Dpor::Ability Dpor::ability(Index first, const Second& second) const {
-  // It stood before that step already.
-  const bool has_come = second.previous == none || second.previous < first;
-  const bool was_able = has_come && was_enabled(first, second.agent);
-  // Who makes or wakes an agent touches its id.
-  const bool is_called = is_influenced({second.agent, Access::Write});
-  if (!second.is_guarded) return has_come && is_called && !was_able ? Ability::No : Ability::Yes;
-  const std::span<const Mark> marks = prints_.marks(second.footprint);
-  if (marks.empty()) return Ability::Yes;
-  const Mark guard = marks[0];
-  if (guard.access == Access::Acquire) {
-    if (!is_free(guard.object, first)) return Ability::No;
-    return is_called || !is_made(second) ? ability_if_free(first, second, guard.object) : Ability::Yes;
+bool Dpor::is_able(Index first, const Second& second) const {
+  if (!second.is_guarded) {
+    // Who makes or wakes an agent touches its id.
+    const bool has_come = second.previous == none || second.previous < first;
+    return !has_come || was_enabled(first, second.agent) || !is_influenced({second.agent, Access::Write});
   }
-  if (!is_influenced(guard)) return Ability::Yes;
-  if (has_come) return was_able ? Ability::Yes : Ability::No;
-  if (!hb_.has_been_agent(guard.object)) return Ability::Maybe;
-  const bool has_ended = is_made(second) && !is_removed(first, hb_.last_of(guard.object));
-  return has_ended ? Ability::Yes : Ability::No;
+  if (is_call_removed(first, second)) return false;
+  const std::span<const Mark> marks = prints_.marks(second.footprint);
+  if (marks.empty()) return true;
+  const Mark guard = marks[0];
+  if (guard.access == Access::Acquire) return is_free(guard.object, first);
+  const Index last = hb_.last_of(guard.object);
+  if (last == none) return true;  // a call that has come
+  return is_made(second) && !is_removed(first, last);
 }
 
-// Who waits for a lock may wait to be called too, as at a condition: whether it does is seen where it stood before the free lock
-// and nobody had called it yet. Not every call need be the one that it waits for.
-Dpor::Ability Dpor::ability_if_free(Index first, const Second& second, Index lock) const {
-  Index until = second.at;
-  for (const Index step : hb_.changes(second.agent)) {
-    if (made_[step].agent == second.agent || (second.previous != none && step < second.previous)) continue;
-    if (!is_removed(first, step)) return Ability::Maybe;
-    until = std::min(until, step);
-  }
-  bool is_held = false;
-  for (Index step = 0; step < made_.size() && step <= until; ++step) {
-    const bool stands_there = second.previous == none || step > second.previous;
-    if (stands_there && !is_held) return was_enabled(step, second.agent) ? Ability::Yes : Ability::No;
-    is_held = is_held_after(step, lock, is_held);
-  }
-  return Ability::Maybe;
+// One that came in this wait: there is at most one.
+bool Dpor::is_call_removed(Index first, const Second& second) const {
+  return std::ranges::any_of(hb_.changes(prints_.call_of(second.agent)), [&](Index call) {
+    return call > second.previous && call < second.at && is_removed(first, call);
+  });
 }
 
 bool Dpor::was_enabled(Index at, Index agent) const {

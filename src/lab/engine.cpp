@@ -104,7 +104,10 @@ RunEnd Engine::run(Strategy& strategy, std::string_view name, std::function<void
   const CurrentEngine current(*this);
   const struct Release {
     State& state;
-    ~Release() { state.strategy = nullptr; }
+    ~Release() {
+      state.strategy = nullptr;
+      quiesce::detail::exact_executor = nullptr;  // it may stay behind a run that is ruined
+    }
   } release{s};
   const LogicalId first = child(LogicalId{}, s.outside_made++);
   add_agent_as(main_id == LogicalId{} ? first : main_id, std::string(name), std::move(main));
@@ -430,6 +433,8 @@ LogicalId Engine::self() const noexcept {
   return state_->running != nullptr ? state_->running->id : LogicalId{};
 }
 
+bool Engine::has_agent(LogicalId id) const { return state_->find(id) != nullptr; }
+
 bool Engine::has_ended(LogicalId agent) const {
   const Agent* found = state_->find(agent);
   return found != nullptr && found->has_ended();
@@ -516,8 +521,14 @@ void Engine::blocked_until(std::function<bool()> ready, Touch touch, Doing doing
   if (s.is_aborting) s.pass_point(agent, true, waits_for_agent ? &agent.ready : nullptr);
 }
 
-void Engine::set_doing(LogicalId agent, Doing doing) {
-  if (Agent* found = state_->find(agent)) found->doing = doing;
+void Engine::call(LogicalId agent) { touch({call_of(agent), Access::Write}); }
+
+void Engine::call(LogicalId agent, Touch touch, Doing doing) {
+  call(agent);
+  if (Agent* found = state_->find(agent)) {
+    found->touch = touch;
+    found->doing = doing;
+  }
 }
 
 void Engine::describe_step(Doing doing) noexcept {

@@ -46,6 +46,7 @@ class LabExecutor final : public quiesce::detail::Executor, public TaskExecutor 
   bool withdraw_blocking(BlockingJob& job) noexcept override { return watch_.withdraw_blocking(job); }
   Time now() const noexcept override { return watch_.clock; }
   void use(LogicalId object, quiesce::detail::Use how) noexcept override { watch_.use(object, how); }
+  void use_handle(LogicalId task) noexcept override { watch_.use_handle(task); }
   void at_cancel_point(TaskRecord& task) noexcept override { watch_.at_cancel_point(*kernel_, task); }
   bool refuses(quiesce::detail::Refusal what) noexcept override { return watch_.refuses(what); }
   std::exception_ptr panics(quiesce::detail::TaskRecord& task) noexcept override { return watch_.panics(task); }

@@ -11,8 +11,7 @@ std::uint64_t mix(std::uint64_t hash, std::uint64_t value) { return child(Logica
 // Of the certain access alone, whatever the other turns out to be. An update is one whatever it finds, so what has not been one
 // does not become one.
 bool surely_conflicts(Access certain, Access seen) {
-  if (certain == Access::Read) return false;
-  return certain != Access::Update || seen != Access::Update;
+  return certain != Access::Read && !(is_update(certain) && is_update(seen));
 }
 
 }  // namespace
@@ -26,6 +25,11 @@ Index Footprints::number(LogicalId id) {
   const auto [number, is_new] = numbers_.try_emplace(id.value, static_cast<Index>(ids_.size()));
   if (is_new) ids_.push_back(id);
   return number->second;
+}
+
+Index Footprints::call_of(Index agent) const {
+  const auto found = numbers_.find(detail::call_of(ids_[agent]).value);
+  return found == numbers_.end() ? none : found->second;
 }
 
 Index Footprints::footprint(std::span<const Touch> touches) {
@@ -71,12 +75,10 @@ bool Footprints::conflict(Index footprint, Index other) const {
 
 bool Footprints::surely_conflict(const PlannedStep& a, const PlannedStep& b) const {
   if ((prints_[a.footprint].objects & prints_[b.footprint].objects) == 0) return false;
-  const std::span<const Mark> of_a = marks(a.footprint);
-  const std::span<const Mark> of_b = marks(b.footprint);
-  const std::size_t end_a = std::min(of_a.size(), std::size_t{a.exact} + (a.is_loose ? 1 : 0));
-  const std::size_t end_b = std::min(of_b.size(), std::size_t{b.exact} + (b.is_loose ? 1 : 0));
-  for (std::size_t i = 0; i < end_a; ++i) {
-    for (std::size_t k = 0; k < end_b; ++k) {
+  const std::span<const Mark> of_a = certain_marks(a);
+  const std::span<const Mark> of_b = certain_marks(b);
+  for (std::size_t i = 0; i < of_a.size(); ++i) {
+    for (std::size_t k = 0; k < of_b.size(); ++k) {
       if (of_a[i].object != of_b[k].object) continue;
       const bool is_a_loose = i == a.exact;
       const bool is_b_loose = k == b.exact;
@@ -85,21 +87,42 @@ bool Footprints::surely_conflict(const PlannedStep& a, const PlannedStep& b) con
       if (is_a_loose && is_b_loose) continue;
       if (is_a_loose   ? surely_conflicts(access_b, access_a)
           : is_b_loose ? surely_conflicts(access_a, access_b)
-                       : detail::conflict({LogicalId{}, access_a}, {LogicalId{}, access_b}))
+                       : detail::conflict(access_a, access_b))
         return true;
     }
   }
   return false;
 }
 
-std::uint32_t Footprints::tally(Index object) const {
-  if (tallies_.empty()) return 0;
-  const auto found = tallies_.find(object);
-  return found == tallies_.end() ? 0 : found->second;
+// By whom, and whether it entered, left, or both. That it is an update is certain where the object is: what has been one is one
+// whatever it finds.
+std::uint64_t Footprints::update_hash(const PlannedStep& step, Index object) const {
+  std::uint64_t how = 0;
+  for (const Mark& mark : certain_marks(step)) {
+    if (mark.object == object && is_update(mark.access))
+      how |= std::uint64_t{1} << static_cast<int>(mark.access);
+  }
+  return how == 0 ? 0 : mix(how, step.agent);
 }
 
-bool Footprints::updates(Index footprint, Index object) const {
-  return std::ranges::find(marks(footprint), Mark{object, Access::Update}) != marks(footprint).end();
+bool Footprints::ends_tally(Index footprint, Index object) const {
+  bool has_ended = false;
+  for (const Mark& mark : marks(footprint)) {
+    if (mark.object == object)
+      has_ended = !is_update(mark.access) && (has_ended || mark.access == Access::Write);
+  }
+  return has_ended;
+}
+
+Footprints::Tally Footprints::tally(Index object, std::uint64_t sum, std::uint64_t last_hash) const {
+  const auto found = has_ended_.find(mix(mix(object, sum), last_hash));
+  if (found == has_ended_.end()) return Tally::Unknown;
+  return found->second ? Tally::Ended : Tally::Open;
+}
+
+void Footprints::set_tally(Index object, std::uint64_t sum, std::uint64_t last_hash, bool has_ended) {
+  const auto [found, is_new] = has_ended_.try_emplace(mix(mix(object, sum), last_hash), has_ended);
+  found->second = found->second || has_ended;
 }
 
 bool Footprints::may_be_same(const PlannedStep& a, const PlannedStep& b) const {

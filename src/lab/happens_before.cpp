@@ -72,8 +72,7 @@ void HappensBefore::find_direct(std::span<const Mark> marks) {
     const Object& state = current(mark.object);
     if (state.total != none) direct_.push_back(state.total);
     if (mark.access != Access::Read) direct_.insert(direct_.end(), state.reads.begin(), state.reads.end());
-    if (mark.access != Access::Update)
-      direct_.insert(direct_.end(), state.updates.begin(), state.updates.end());
+    if (!is_update(mark.access)) direct_.insert(direct_.end(), state.updates.begin(), state.updates.end());
   }
   std::ranges::sort(direct_);
   direct_.erase(std::ranges::unique(direct_).begin(), direct_.end());
@@ -104,7 +103,7 @@ void HappensBefore::record(Index step, std::span<const Mark> marks) {
       state.changes.push_back(step);
     if (mark.access == Access::Read) {
       put(state.reads, step);
-    } else if (mark.access == Access::Update) {
+    } else if (is_update(mark.access)) {
       put(state.updates, step);
     } else {
       state.total = step;

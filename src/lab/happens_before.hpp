@@ -24,7 +24,6 @@ class HappensBefore {
   Index last_of(Index agent) const {
     return agent < lane_of_.size() && lane_of_[agent].run == run_ ? lane_of_[agent].last : none;
   }
-  bool has_been_agent(Index number) const { return number < lane_of_.size() && lane_of_[number].run != 0; }
   /// The steps that touch the object with anything but Read, in the order of the run.
   std::span<const Index> changes(Index object) const;
   std::span<const Race> races() const { return races_; }

@@ -40,6 +40,7 @@ std::string not_held_text(const Engine& engine, const MutexPart& mutex, std::str
 }  // namespace detail
 
 using detail::Access;
+using detail::call_of;
 using detail::ConditionPart;
 using detail::Engine;
 using detail::is_held;
@@ -97,14 +98,17 @@ void condition::wait_in(Engine& engine, mutex& m, std::source_location at) {
   engine.touch({held->id, Access::Release});
   held->give_back(engine);
   part->waiters.push_back({self, {"lock", held->id, at}});
-  if (engine.chaos != nullptr && detail::Dice(engine, *engine.chaos).strike(engine.chaos->spurious_wake))
-    part->waiters.back().is_woken = true;
+  const bool for_no_reason =
+      engine.chaos != nullptr && detail::Dice(engine, *engine.chaos).strike(engine.chaos->spurious_wake);
+  part->waiters.back().is_woken = for_no_reason;
   // Being woken and taking the mutex are one step: in between nothing happens that another could see.
   const MutexPart::InUse also_in_use(*held);
-  part->blocked_until(engine, [=] { return held->owner == LogicalId{} && part->is_woken(self); },
-                      {held->id, Access::Acquire}, {"be woken by", part->id, at});
+  part->blocked_until(
+      engine, [=] { return held->owner == LogicalId{} && part->is_woken(self); },
+      for_no_reason ? detail::Touch{held->id, Access::Acquire} : detail::Touch{call_of(self), Access::Read},
+      {"be woken by", part->id, at});
   if (engine.is_aborting()) return;
-  engine.touch({self, Access::Write});
+  engine.touch({call_of(self), Access::Read});
   held->take(engine);
   const auto waiter = std::ranges::find(part->waiters, self, &ConditionPart::Waiter::agent);
   engine.clock()->acquire(waiter->waker);
@@ -120,8 +124,7 @@ void condition::notify(bool all, std::source_location at) noexcept {
                          {all ? "notify all of" : "notify one of", part->id, at});
   for (ConditionPart::Waiter& waiter : part->waiters) {
     if (std::exchange(waiter.is_woken, true)) continue;
-    engine->touch({waiter.agent, Access::Write});
-    engine->set_doing(waiter.agent, waiter.lock);
+    engine->call(waiter.agent, {waiter.lock.object, Access::Acquire}, waiter.lock);
     if (detail::AgentClock* clock = engine->clock()) clock->add_to(waiter.waker);
     if (!all) return;
   }

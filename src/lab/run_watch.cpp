@@ -41,7 +41,15 @@ constexpr std::uint64_t holders_interval = 64;
 
 void RunWatch::use(LogicalId object, Use how) noexcept {
   if (draining) return;
-  engine.touch({object, how == Use::Read ? Access::Read : how == Use::Update ? Access::Update : Access::Write});
+  engine.touch({object, how == Use::Read     ? Access::Read
+                        : how == Use::Update ? Access::Update
+                        : how == Use::Enter  ? Access::Enter
+                                             : Access::Write});
+}
+
+// A handle that is left from an earlier run is nothing to this one.
+void RunWatch::use_handle(LogicalId task) noexcept {
+  if (!draining && engine.has_agent(task)) engine.touch({child(task, ~0U), Access::Write});
 }
 
 void RunWatch::at_cancel_point(Kernel& kernel, TaskRecord& task) noexcept {

@@ -27,6 +27,7 @@ class RunWatch {
   bool refuses(quiesce::detail::Refusal what) const noexcept;
   std::exception_ptr panics(quiesce::detail::TaskRecord& task) const noexcept;
   void use(LogicalId object, quiesce::detail::Use how) noexcept;
+  void use_handle(LogicalId task) noexcept;
   void at_cancel_point(quiesce::detail::Kernel& kernel, quiesce::detail::TaskRecord& task) noexcept;
   void happened(quiesce::detail::Kernel& kernel, const quiesce::detail::KernelEvent& event) noexcept;
   void scheduled(const quiesce::detail::TaskRecord& task) noexcept;

@@ -5,18 +5,37 @@
 
 namespace quiesce::lab::detail {
 
-bool end_a_tally(const Footprints& prints, const Before& before, const PlannedStep& step,
-                 std::span<const PlannedStep> others) {
-  return prints.has_tallies() && std::ranges::any_of(prints.marks(step.footprint), [&](const Mark& mark) {
-           const auto updates = [&](Index footprint) { return prints.updates(footprint, mark.object); };
-           const std::uint32_t all = prints.tally(mark.object);
-           if (all == 0 || mark.access != Access::Update) return false;
-           const auto by_others = std::ranges::count_if(others, updates, &PlannedStep::footprint);
-           if (by_others == 0) return false;
-           const auto earlier = std::ranges::count_if(before.run, updates, &MadeStep::footprint) +
-                                std::ranges::count_if(before.footprints, updates);
-           return static_cast<std::uint64_t>(earlier + by_others) + 1 >= all;
-         });
+namespace {
+
+Footprints::Tally tally_after(const Footprints& prints, const Before& before, const PlannedStep& step,
+                              std::span<const PlannedStep> others, const PlannedStep* there, Index object) {
+  const std::uint64_t own = prints.update_hash(step, object);
+  std::uint64_t last = 0;
+  std::uint64_t sum = own;
+  for (const PlannedStep& other : others) {
+    const std::uint64_t hash = prints.update_hash(other, object);
+    sum += hash;
+    if (hash != 0) last = hash;
+  }
+  if (own == 0 || last == 0) return Footprints::Tally::Open;
+  if (there != nullptr && there->exact == PlannedStep::all && prints.update_hash(*there, object) == own)
+    return prints.ends_tally(there->footprint, object) ? Footprints::Tally::Ended : Footprints::Tally::Open;
+  for (const MadeStep& made : before.run) sum += prints.update_hash(planned(made), object);
+  for (const PlannedStep& passed : before.passed) sum += prints.update_hash(passed, object);
+  return std::max(prints.tally(object, sum, own), prints.tally(object, sum, last));
+}
+
+}  // namespace
+
+Footprints::Tally tally_after(const Footprints& prints, const Before& before, const PlannedStep& step,
+                              std::span<const PlannedStep> others, const PlannedStep* there) {
+  auto tally = Footprints::Tally::Open;
+  for (const Mark& mark : prints.certain_marks(step)) {
+    if (!is_update(mark.access) || tally == Footprints::Tally::Ended) continue;
+    const auto of_object = tally_after(prints, before, step, others, there, mark.object);
+    if (of_object != Footprints::Tally::Open) tally = of_object;
+  }
+  return tally;
 }
 
 FirstIn first_in(const Footprints& prints, const Before& before, const PlannedStep& step,
@@ -24,29 +43,46 @@ FirstIn first_in(const Footprints& prints, const Before& before, const PlannedSt
   const auto own = std::ranges::find(sequence, step.agent, &PlannedStep::agent);
   const std::span<const PlannedStep> others(sequence.begin(), own);
   const auto depends = [&](const PlannedStep& other) { return prints.surely_conflict(step, other); };
-  if (std::ranges::any_of(others, depends) || end_a_tally(prints, before, step, others)) return {false};
-  if (own == sequence.end()) return {true};
-  return {prints.may_be_same(step, *own), static_cast<Index>(others.size())};
+  if (std::ranges::any_of(others, depends)) return {.may_be = false};
+  const PlannedStep* there = own == sequence.end() ? nullptr : &*own;
+  const auto tally = tally_after(prints, before, step, others, there);
+  if (tally == Footprints::Tally::Ended) return {.may_be = false};
+  const bool commutes = tally == Footprints::Tally::Open;
+  if (own == sequence.end()) return {true, commutes};
+  return {prints.may_be_same(step, *own), commutes, static_cast<Index>(others.size())};
 }
 
 void WakeupTrees::insert(Index& tree, std::span<const MadeStep> before, Sequence& sequence) {
-  Link link{none, nullptr};
   passed_.clear();
+  insert_at(tree, {none, nullptr}, before, sequence, false);
+}
+
+void WakeupTrees::insert_at(Index& tree, Link link, std::span<const MadeStep> before, Sequence& sequence,
+                            bool is_beside) {
   while (at(tree, link) != none) {
     const Index branch = at(tree, link);
-    const Node& node = nodes_[branch];
-    const FirstIn first = first_in(prints_, {before, passed_}, node.step, sequence);
+    const PlannedStep step = nodes_[branch].step;
+    const FirstIn first = first_in(prints_, {before, passed_}, step, sequence);
     if (!first.may_be) {
       link = {branch, &Node::next};
-    } else if (node.below != none) {
-      if (first.at != none) sequence.erase(sequence.begin() + first.at);
-      passed_.push_back(node.step.footprint);
-      link = {branch, &Node::below};
-    } else {
-      const bool ends_here = first.at == 0 || node.step.exact == PlannedStep::all;
-      if (sequence.empty() || (ends_here && !node.step.is_doubtful)) return;
-      link = {branch, &Node::beside};
+      continue;
     }
+    const bool is_leaf = nodes_[branch].below == none;
+    const bool ends_here = is_leaf && (sequence.empty() || first.at == 0 || step.exact == PlannedStep::all);
+    if (first.commutes && ends_here) return;
+    if (!first.commutes && !is_beside && !is_leaf) {
+      Sequence copy = sequence;
+      const std::size_t passed = passed_.size();
+      insert_at(tree, {branch, &Node::beside}, before, copy, true);
+      passed_.resize(passed);
+    } else if (!first.commutes || is_leaf) {
+      is_beside = true;
+      link = {branch, &Node::beside};
+      continue;
+    }
+    if (first.at != none) sequence.erase(sequence.begin() + first.at);
+    passed_.push_back(step);
+    link = {branch, &Node::below};
   }
   const Index added = add(sequence);
   at(tree, link) = added;

@@ -10,7 +10,9 @@
 //     sequence that only may end there is put beside it, into a tree of its own, until the leaf is run and known.
 //  3. Whether the last step of a new sequence depends on a branch's step may be uncertain too. Then it is taken not to: if it does, the
 //     runs from there have that race, and bring the sequence back, knowing more.
-//  4. The agent of a leaf may turn out to be unable to move. Then what is beside it takes its place.
+//  4. Whether a branch's step and a step of the sequence end a tally may not be known before they have been made one after the other.
+//     Then the sequence is put below the branch as if they did not, and beside it, too. If they do, what is run from below is a class as
+//     any other, and what stands beside is still to be run.
 #include "footprints.hpp"
 
 namespace quiesce::lab::detail {
@@ -20,16 +22,18 @@ using Sequence = std::vector<PlannedStep>;
 /// What is made before a sequence.
 struct Before {
   std::span<const MadeStep> run;
-  std::span<const Index> footprints;  // of what comes after the run
+  std::span<const PlannedStep> passed;  // after the run
 };
-/// Whether the step and the others update a tally and leave nothing of it.
-bool end_a_tally(const Footprints& prints, const Before& before, const PlannedStep& step,
-                 std::span<const PlannedStep> others);
+/// Whether the step or the last of the others ends a tally that both update, as far as that is known: then they do not commute. `there`:
+/// the step as it is known to be after the others.
+Footprints::Tally tally_after(const Footprints& prints, const Before& before, const PlannedStep& step,
+                              std::span<const PlannedStep> others, const PlannedStep* there = nullptr);
 
-/// Whether `step` may come first in a run that goes on with `sequence`: a weak initial of it. `at`: where in it, or none.
+/// Whether `step` may come first in a run that goes on with `sequence`: a weak initial of it.
 struct FirstIn {
   bool may_be;
-  Index at = none;
+  bool commutes = false;  // false: whether they end a tally is not known
+  Index at = none;        // where in the sequence it is, or none
 };
 FirstIn first_in(const Footprints& prints, const Before& before, const PlannedStep& step,
                  std::span<const PlannedStep> sequence);
@@ -48,7 +52,8 @@ class WakeupTrees {
     Index beside;
   };
   Branch take_first(Index& tree);
-  /// Puts back what was beside a branch and must not come after its step, now that this is known; all of it without a step.
+  /// Puts back what was beside a branch and must not come after its step, now that all that begins with it has been run; all of it
+  /// without a step.
   void put_back(Index& tree, std::span<const MadeStep> before, Index beside, const PlannedStep* step);
   void release(Index tree);
 
@@ -64,6 +69,7 @@ class WakeupTrees {
     Index Node::*field;
   };
   Index& at(Index& tree, Link link) { return link.node == none ? tree : nodes_[link.node].*link.field; }
+  void insert_at(Index& tree, Link link, std::span<const MadeStep> before, Sequence& sequence, bool is_beside);
   Index add(const Sequence& sequence);
   void put_back_paths(Index& tree, std::span<const MadeStep> before, Index from, const PlannedStep* step);
 
@@ -72,7 +78,7 @@ class WakeupTrees {
   Index free_ = none;  // a list by `next`
   Sequence path_;
   Sequence put_back_;
-  std::vector<Index> passed_;  // footprints of the branches above
+  Sequence passed_;  // the branches above
   std::vector<Index> releasing_;
 };
 

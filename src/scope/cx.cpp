@@ -96,8 +96,15 @@ bool cx_charge(CxCore cx, std::uint64_t cost) {
   return task.region->quota == nullptr || task.kernel().charge(*task.region, cost);
 }
 
+bool cx_is_cancel_requested(CxCore cx) {
+  TaskRecord& task = readable(cx, "is_cancel_requested");
+  task.kernel().use(task, Use::Read);
+  return task.word.load().requested();
+}
+
 std::optional<CancelReason> cx_cancel_reason(CxCore cx) {
   TaskRecord& task = readable(cx, "cancel_reason");
+  task.kernel().use(task, Use::Read);
   if (!task.word.load().requested()) return std::nullopt;
   return task.kernel().reason_of(task);
 }

@@ -126,6 +126,7 @@ std::expected<HeapSlot, RegionError> scope_heap_put(ScopeCore scope, std::unique
   RegionRecord& region = *ref.record;
   {
     std::scoped_lock hold(region.lock);
+    region.kernel->use(region, Use::Write);
     RegionWord word = region.word.load();
     if (word.generation() == ref.generation && word.gate() == Gate::Open) {
       if (region.limits.max_heap_bytes && region.heap_bytes + bytes > *region.limits.max_heap_bytes) {

@@ -32,13 +32,14 @@ inline Value reg(int number, int plus = 0) { return {number, plus}; }
 
 // clang-format off
 enum class Kind : std::uint8_t {
-  Read, Write, Add, Count, Leave, CompareExchange, Lock, TryLock, Unlock, Spawn, Join, Await, Wait, Notify, Wake,  // visible
+  Read, Write, Add, Count, Leave, CompareExchange, Lock, TryLock, Unlock, Spawn, Join, Wait, Notify, NotifyAll,  // visible,
+  WaitForChange, NotifyChange, Wake,                                                                            // too
   Sleep, Pause,                        // end the step
   Draw, Set, JumpIf, JumpIfNot, Check  // within it
 };
 constexpr const char* kind_names[] = {
-  "read", "write", "add", "count", "leave", "compare_exchange", "lock", "try_lock", "unlock", "spawn", "join", "await", "wait",
-  "notify", "wake", "sleep", "pause", "draw", "set", "jump_if", "jump_if_not", "check"
+  "read", "write", "add", "count", "leave", "compare_exchange", "lock", "try_lock", "unlock", "spawn", "join", "wait",
+  "notify", "notify_all", "wait_for_change", "notify_change", "wake", "sleep", "pause", "draw", "set", "jump_if", "jump_if_not", "check"
 };
 // clang-format on
 
@@ -70,11 +71,16 @@ inline Op try_lock(Value mutex, int into) { return {.kind = Kind::TryLock, .obje
 inline Op unlock(Value mutex) { return {.kind = Kind::Unlock, .object = mutex}; }
 inline Op spawn(int thread) { return {.kind = Kind::Spawn, .object = thread}; }
 inline Op join(int thread) { return {.kind = Kind::Join, .object = thread}; }
-/// Waits until the variable has the value, and reads it.
-inline Op await(Value variable, Value value) { return {.kind = Kind::Await, .object = variable, .a = value}; }
 /// On a condition, with a mutex.
 inline Op wait(Value condition, Value mutex) { return {.kind = Kind::Wait, .object = condition, .a = mutex}; }
 inline Op notify(Value condition) { return {.kind = Kind::Notify, .object = condition}; }
+inline Op notify_all(Value condition) { return {.kind = Kind::NotifyAll, .object = condition}; }
+/// Until the variable is found with another value: at once, or when its change is notified.
+inline Op wait_for_change(Value variable, Value from, int into) {
+  return {.kind = Kind::WaitForChange, .object = variable, .a = from, .into = into};
+}
+/// To the one that waits longest.
+inline Op notify_change(Value variable) { return {.kind = Kind::NotifyChange, .object = variable}; }
 inline Op wake(int thread) { return {.kind = Kind::Wake, .object = thread}; }
 /// Until it is woken, or at once if it has been.
 inline Op sleep() { return {.kind = Kind::Sleep}; }
@@ -170,8 +176,9 @@ class Machine {
     int regs[registers] = {};
     bool is_first = true;
     bool is_woken = false;
-    bool is_waiting = false;  // on a condition: has given the mutex back
-    int due = -1;             // when time wakes it
+    bool is_waiting = false;  // for a call
+    bool is_called = false;
+    int due = -1;  // when time wakes it
   };
 
   void reset() {
@@ -201,7 +208,7 @@ class Machine {
         thread(t).at == static_cast<int>(code(t).size()))
       return false;
     const Kind kind = op(t).kind;
-    return kind == Kind::Lock || kind == Kind::Join || kind == Kind::Await || thread(t).is_waiting;
+    return kind == Kind::Lock || kind == Kind::Join || thread(t).is_waiting;
   }
   const Op& op(int t) { return code(t)[static_cast<std::size_t>(thread(t).at)]; }
 
@@ -213,18 +220,16 @@ class Machine {
     switch (op(t).kind) {
       case Kind::Lock: return owners_[object] == -1;
       case Kind::Join: return thread(object).phase == Phase::Ended;
-      case Kind::Await: return variable(object) == get(t, op(t).a);
-      default: return self.is_woken && owners_[get(t, op(t).a)] == -1;
+      case Kind::WaitForChange: return self.is_called;
+      default: return self.is_called && owners_[get(t, op(t).a)] == -1;
     }
   }
   Touch pending(int t) {
     const int object = get(t, op(t).object);
-    switch (op(t).kind) {
-      case Kind::Lock: return {mutex_id(object), Access::Acquire};
-      case Kind::Join: return {thread_id(object), Access::Read};
-      case Kind::Await: return {variable_id(object), Access::Read};
-      default: return {mutex_id(get(t, op(t).a)), Access::Acquire};
-    }
+    if (op(t).kind == Kind::Lock) return {mutex_id(object), Access::Acquire};
+    if (op(t).kind == Kind::Join) return {thread_id(object), Access::Read};
+    if (op(t).kind == Kind::Wait && thread(t).is_called) return {mutex_id(get(t, op(t).a)), Access::Acquire};
+    return {call_of(thread_id(t)), Access::Read};
   }
 
   void find_enabled() {
@@ -343,7 +348,6 @@ class Machine {
     const int object = get(t, next.object);
     ++self.at;
     switch (next.kind) {
-      case Kind::Await:
       case Kind::Read:
         touch(variable_id(object), Access::Read);
         self.regs[next.into] = variable(object);
@@ -387,7 +391,10 @@ class Machine {
         break;
       case Kind::Join: touch(thread_id(object), Access::Read); break;
       case Kind::Wait: wait(t, object, get(t, next.a)); break;
-      case Kind::Notify: notify(object); break;
+      case Kind::Notify: notify(condition_id(object), 1); break;
+      case Kind::NotifyAll: notify(condition_id(object), threads_.size()); break;
+      case Kind::WaitForChange: wait_for_change(t, object, next); break;
+      case Kind::NotifyChange: notify(variable_id(object), 1); break;
       default: wake(object); break;
     }
   }
@@ -401,31 +408,46 @@ class Machine {
     if (owners_[mutex] == t) owners_[mutex] = -1;
   }
 
-  // In two steps: the mutex goes; the thread has been woken and takes it. Without the mutex it is nothing.
-  void wait(int t, int condition, int mutex) {
+  void wait_for_call(int t, LogicalId on) {
     Thread& self = thread(t);
-    if (std::exchange(self.is_waiting, false)) {
-      take(t, mutex);
-      touch(thread_id(t), Access::Write);
-      self.is_woken = false;
-      return;
-    }
+    --self.at;
+    self.is_waiting = true;
+    waiters_.push_back({on, t});
+  }
+  // False: it did not wait.
+  bool go_on_after_call(int t) {
+    Thread& self = thread(t);
+    if (!std::exchange(self.is_waiting, false)) return false;
+    touch(call_of(thread_id(t)), Access::Read);
+    self.is_called = false;
+    return true;
+  }
+  // In two steps: the mutex goes; the thread has been called and takes it. Without the mutex it is nothing.
+  void wait(int t, int condition, int mutex) {
+    if (thread(t).is_waiting) take(t, mutex);
+    if (go_on_after_call(t)) return;
     touch(condition_id(condition), Access::Write);
     const bool is_held = owners_[mutex] == t;
     give_back(t, mutex);
-    if (!is_held) return;
-    --self.at;
-    self.is_waiting = true;
-    self.is_woken = false;
-    waiters_.push_back({condition, t});
+    if (is_held) wait_for_call(t, condition_id(condition));
   }
-  void notify(int condition) {
-    touch(condition_id(condition), Access::Write);
-    const auto waiter = std::ranges::find(waiters_, condition, &std::pair<int, int>::first);
-    if (waiter == waiters_.end()) return;
-    touch(thread_id(waiter->second), Access::Write);
-    thread(waiter->second).is_woken = true;
-    waiters_.erase(waiter);
+  void wait_for_change(int t, int variable_number, const Op& next) {
+    go_on_after_call(t);
+    touch(variable_id(variable_number), Access::Read);
+    thread(t).regs[next.into] = variable(variable_number);
+    if (variable(variable_number) != get(t, next.a)) return;
+    touch(variable_id(variable_number), Access::Write);
+    wait_for_call(t, variable_id(variable_number));
+  }
+  void notify(LogicalId on, std::size_t most) {
+    touch(on, Access::Write);
+    for (; most > 0; --most) {
+      const auto waiter = std::ranges::find(waiters_, on, &Waiter::on);
+      if (waiter == waiters_.end()) return;
+      touch(call_of(thread_id(waiter->thread)), Access::Write);
+      thread(waiter->thread).is_called = true;
+      waiters_.erase(waiter);
+    }
   }
   void wake(int t) {
     Thread& sleeper = thread(t);
@@ -433,7 +455,7 @@ class Machine {
     touch(thread_id(t), Access::Write);
     if (sleeper.phase == Phase::Asleep && sleeper.due < 0) {
       sleeper.phase = Phase::Ready;
-    } else if (!sleeper.is_waiting) {
+    } else {
       sleeper.is_woken = true;
     }
   }
@@ -460,7 +482,8 @@ class Machine {
     auto next = drawn_.begin();
     for (Step& step : steps) {
       for (std::size_t i = 0; i < step.draws.size(); ++i) {
-        const LogicalId what = child(child(step.agent, 1'000'000), static_cast<std::uint32_t>(*next++));
+        const LogicalId draw = child(step.agent, 1'000'000 + static_cast<std::uint32_t>(i));
+        const LogicalId what = child(draw, static_cast<std::uint32_t>(*next++));
         step.touches.push_back({what, Access::Read});
       }
     }
@@ -474,7 +497,11 @@ class Machine {
   std::vector<Thread> threads_;
   int values_[variables] = {};
   int owners_[variables] = {};
-  std::vector<std::pair<int, int>> waiters_;  // condition, thread
+  struct Waiter {
+    LogicalId on;  // a condition or a variable
+    int thread;
+  };
+  std::vector<Waiter> waiters_;  // for a call, in the order of waiting
   int now_ = 0;
   std::vector<LogicalId> enabled_;
   std::vector<int> drawn_;

@@ -26,6 +26,7 @@ enum class Origin : std::uint8_t { Spawn, Wake, Handoff, Yield };
 enum class Use : std::uint8_t {
   Read,
   Update,  // commutes with other updates: counts of a region
+  Enter,   // likewise, by one more that will have to leave
   Write
 };
 
@@ -53,6 +54,8 @@ class Executor {
   virtual Time now() const noexcept = 0;
   /// The current step uses a task or region. Only of an exact kernel.
   virtual void use(LogicalId, Use) noexcept {}
+  /// The current step depends on whether that task's handle is there, or drops it. Only of an exact kernel.
+  virtual void use_handle(LogicalId) noexcept {}
   /// The running task is at a cancel point: it is about to look for a request, or to wait. Only of an exact kernel.
   virtual void at_cancel_point(TaskRecord&) noexcept {}
   /// Does the lab's chaos strike here? Only of an exact kernel.

@@ -122,8 +122,13 @@ class Kernel {
   }
   bool refuses(Refusal what) const noexcept { return config_.exact && executor_->refuses(what); }
   bool plants(Defect defect) const noexcept { return config_.exact && config_.defect == defect; }
+  /// Whether the task's handle is there: who drops it and the task's end ask for it.
+  void use_handle(const TaskRecord& task) const noexcept {
+    if (config_.exact) executor_->use_handle(task.logical());
+  }
   /// A cancel point of the task: for the lab; for the metrics, time since the one before. Nothing without either.
   void note_checkpoint(TaskRecord& task) noexcept {
+    use(task, Use::Read);
     if (config_.exact) executor_->at_cancel_point(task);
     if (metrics() != nullptr) report_checkpoint(task, true);
   }

@@ -158,6 +158,7 @@ class Engine {
   /// after the run.
   std::string name_of(LogicalId agent_or_object) const;
   void set_name(LogicalId agent_or_object, std::string_view name);
+  bool has_agent(LogicalId id) const;
   bool has_ended(LogicalId agent) const;
   /// An id for an object made by this agent: the same in every run. `kind` is a literal: "mutex".
   LogicalId new_object(std::string_view kind = "object");
@@ -178,9 +179,6 @@ class Engine {
   void blocked_until(std::function<bool()> ready, Touch touch, Doing doing);
   /// The same for callers that may not throw: in a run that is given up it returns at once.
   void visible_noexcept(Touch touch, Doing doing) noexcept;
-  /// What an agent at its visible point waits for has become something else: who was notified waits for a lock
-  /// from now on.
-  void set_doing(LogicalId agent, Doing doing);
   /// What this step turns out to be, where its visible point could not say.
   void describe_step(Doing doing) noexcept;
   struct AgentWait {
@@ -189,6 +187,11 @@ class Engine {
   };
   /// Of an agent that stands at a visible point and cannot move.
   std::optional<AgentWait> wait_of(LogicalId agent) const;
+  /// Ends another agent's wait for a call, in this step: a touch (Write) of call_of(agent).
+  void call(LogicalId agent);
+  /// The same for one that needs more before it can go on: from now on it waits for that, and its step begins
+  /// with `touch`.
+  void call(LogicalId agent, Touch touch, Doing doing);
   /// More of what this step touches; no point of its own.
   void touch(Touch touch);
   /// Gives way until another agent (or on_idle) wakes this one. `may_end`: the run may end while it sleeps. A

@@ -9,14 +9,18 @@
 // conflicts. Steps that are not may be exchanged when they are neighbours, and runs that differ only so are one
 // Mazurkiewicz class. Creating an agent touches it (Write), as do its first and its last step; joining it reads it.
 //
-// Blocking. An agent that waits (for a lock, for another's end) is not among those that can move. Whoever takes a lock touches
-// it with Acquire, whoever gives it back with Release: for these a race is between two acquisitions, not between a release and
-// the acquisition that it enables. A step that waits for something names that first among what it touches, and what it waits for is
-// changed by Writes, Acquires and Releases, not by Updates.
+// Blocking. An agent that waits is not among those that can move. The step that ends the wait is *guarded*; what it waits for comes
+// first among what it touches, and is one of these:
+//   - a lock (Acquire). Whoever gives it back touches it with Release: a race is between two acquisitions, not between a release
+//     and the acquisition that it enables;
+//   - another agent's end (Read of that agent);
+//   - a *call* (Read of call_of(its agent)): a notification, which writes there once for each wait. Who is called and then needs a
+//     lock waits for the lock from then on, and its step touches the lock first, then the call.
+// So it is known of a wait whether it could have ended without some step. Nothing else may be waited for where the strategy is dpor.
 //
 // Counts. Updates of one object commute. Who updates it last of all in a run may find that and go on by it, as who leaves a region
-// last closes it: it touches the object with Update and then with Write. The strategies know this form, and no other in which what
-// an update finds decides.
+// last closes it: it touches the object with Update and then with Write. Who adds to what has to leave touches it with Enter. The
+// strategies know this form, and no other in which what an update finds decides.
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -29,6 +33,7 @@ namespace quiesce::lab::detail {
 enum class Access : std::uint8_t {
   Read,    // also a failed compare-exchange, a failed try-lock
   Update,  // a change that commutes with other updates, and with nothing else (counts of a region)
+  Enter,   // an update too: one that cannot be the last
   Write,
   Acquire,  // of a lock: only ever executed while it is free
   Release
@@ -40,10 +45,17 @@ struct Touch {
   friend bool operator==(const Touch&, const Touch&) = default;
 };
 
-constexpr bool conflict(const Touch& a, const Touch& b) {
-  if (a.object != b.object) return false;
-  return a.access != b.access || (a.access != Access::Read && a.access != Access::Update);
+constexpr bool is_update(Access access) { return access == Access::Update || access == Access::Enter; }
+
+constexpr bool conflict(Access a, Access b) {
+  return !(a == Access::Read && b == Access::Read) && !(is_update(a) && is_update(b));
 }
+constexpr bool conflict(const Touch& a, const Touch& b) {
+  return a.object == b.object && conflict(a.access, b.access);
+}
+
+/// What others write when they end an agent's wait for a call, and the agent reads when it goes on.
+inline LogicalId call_of(LogicalId agent) { return child(agent, ~0U - 1); }
 
 /// A step that has been made. `touches` may be empty (only its own agent's order matters) and names an object several times only with
 /// different accesses. They stand in the order in which the step came to them: what it does after one of them may depend on what it
@@ -51,7 +63,7 @@ constexpr bool conflict(const Touch& a, const Touch& b) {
 struct Step {
   LogicalId agent;
   std::vector<Touch> touches;
-  bool is_guarded = false;             // it waited: its first object had to be free, or to have ended
+  bool is_guarded = false;             // it waited for its first object
   std::vector<std::uint32_t> draws{};  // for each draw of the step: how many of the touches came before it
 };
 
