@@ -1,5 +1,4 @@
 # Building and running the GoogleTest binaries. Sourced by ./test; needs $root and scripts/build.sh.
-test_folders=(unit semantics semantics_lab coroutine_forms lab stress)
 binary_seconds_max=1800
 
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}"

@@ -48,6 +48,7 @@ Lane lane_of(const TaskRecord& task, bool by_request) {
 }  // namespace
 
 constinit thread_local ThreadContext thread_context{};
+constinit thread_local Executor* exact_executor = nullptr;
 
 std::uint32_t Executor::current_worker() const noexcept {
   return thread_context.executor == this ? thread_context.worker : no_worker;
@@ -235,7 +236,8 @@ Kernel::Claim Kernel::claim_only(Waiter waiter, bool by_request) noexcept {
   TaskStep step = task->word.apply([&](TaskWord w) { return task_word::claim(w, waiter.epoch(), by_request); });
   // One that did not sleep runs, and may have ended by now.
   if (step.made) return {true, step.before.run() == RunState::Idle ? task : nullptr};
-  if (!task->word.load().done()) task->kernel().use(*task, Use::Read);  // somebody else was first
+  if (exact_executor != nullptr && !task->word.load().done())
+    exact_executor->use(task->logical(), Use::Read);  // somebody else was first
   return {false, nullptr};
 }
 
@@ -409,7 +411,7 @@ void Kernel::drop_handle(TaskRecord& task) noexcept {
     task.word.apply_alone([](TaskWord w) { return task_word::drop_handle(w); });
     return drop_reference(task);
   }
-  task.kernel().use_handle(task);
+  if (exact_executor != nullptr) exact_executor->use_handle(task.logical());
   TaskStep dropped = task.word.apply([](TaskWord w) { return task_word::drop_handle(w); });
   if (!dropped.before.done()) return;  // its completion will see it
   if (!dropped.before.has(TaskWord::taken_bit)) {

@@ -32,8 +32,8 @@ void Dpor::note_tallies() {
       };
       if (!updates(*mark) || std::any_of(mark + 1, marks.end(), updates)) continue;  // the last of its step
       const std::uint64_t last = prints_.update_hash(planned(made), mark->object);
-      const bool writes = std::find(mark, marks.end(), Mark{mark->object, Access::Write}) != marks.end();
-      prints_.set_tally(mark->object, sums_[mark->object] += last, last, writes);
+      const bool has_ended = prints_.ends_tally(made.footprint, mark->object);
+      prints_.set_tally(mark->object, sums_[mark->object] += last, last, has_ended);
     }
   }
 }

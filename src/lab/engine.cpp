@@ -104,7 +104,10 @@ RunEnd Engine::run(Strategy& strategy, std::string_view name, std::function<void
   const CurrentEngine current(*this);
   const struct Release {
     State& state;
-    ~Release() { state.strategy = nullptr; }
+    ~Release() {
+      state.strategy = nullptr;
+      quiesce::detail::exact_executor = nullptr;  // it may stay behind a run that is ruined
+    }
   } release{s};
   const LogicalId first = child(LogicalId{}, s.outside_made++);
   add_agent_as(main_id == LogicalId{} ? first : main_id, std::string(name), std::move(main));

@@ -31,9 +31,11 @@ LabExecutor::LabExecutor(Engine& engine, const RunMode& mode, KernelConfig confi
   config.exact = true;
   kernel_ = &Kernel::acquire(std::move(config), *this);
   engine_.chaos = &watch_.mode.chaos;
+  quiesce::detail::exact_executor = this;
 }
 
 LabExecutor::~LabExecutor() {
+  if (quiesce::detail::exact_executor == this) quiesce::detail::exact_executor = nullptr;
   if (kernel_->roots().empty()) kernel_->recycle();  // else what waits for ever may still look at it
 }
 

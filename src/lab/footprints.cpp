@@ -105,6 +105,15 @@ std::uint64_t Footprints::update_hash(const PlannedStep& step, Index object) con
   return how == 0 ? 0 : mix(how, step.agent);
 }
 
+bool Footprints::ends_tally(Index footprint, Index object) const {
+  bool has_ended = false;
+  for (const Mark& mark : marks(footprint)) {
+    if (mark.object == object)
+      has_ended = !is_update(mark.access) && (has_ended || mark.access == Access::Write);
+  }
+  return has_ended;
+}
+
 Footprints::Tally Footprints::tally(Index object, std::uint64_t sum, std::uint64_t last_hash) const {
   const auto found = has_ended_.find(mix(mix(object, sum), last_hash));
   if (found == has_ended_.end()) return Tally::Unknown;

@@ -87,6 +87,8 @@ class Footprints {
   /// Of the object, where the step certainly updates it; else 0.
   std::uint64_t update_hash(const PlannedStep& step, Index object) const;
   enum class Tally : std::uint8_t { Unknown, Open, Ended };
+  /// Of a step that has been made and that updates the object: whether it wrote by that.
+  bool ends_tally(Index footprint, Index object) const;
   /// After updates with this sum, the last of them `last_hash`.
   Tally tally(Index object, std::uint64_t sum, std::uint64_t last_hash) const;
   void set_tally(Index object, std::uint64_t sum, std::uint64_t last_hash, bool has_ended);

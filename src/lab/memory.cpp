@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ranges>
 
 #include "quiesce/detail/lab/engine.hpp"
 #include "where.hpp"
@@ -196,13 +195,6 @@ bool History::begin_compare(Engine& engine, const void* expected, std::memory_or
   const bool matches = is_value(order_[place_], expected);
   read(engine, order_[place_], matches ? success : failure);
   return matches;
-}
-
-bool History::has_other(Engine& engine, const void* old) const {
-  const AgentClock* agent = engine.clock();
-  const Place bound = agent != nullptr ? bound_of(*agent) : order_.size() - 1;
-  return std::ranges::any_of(order_ | std::views::drop(bound),
-                             [&](Index message) { return !is_value(message, old); });
 }
 
 const void* History::begin_other(Engine& engine, const void* old, std::memory_order order) {

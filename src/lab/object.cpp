@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "quiesce/detail/assert.hpp"
 #include "quiesce/lab/atomic.hpp"
@@ -68,6 +69,25 @@ void AtomicPart::notify(Engine& engine, bool all, std::source_location at) noexc
   const auto end = all || waiters.empty() ? waiters.end() : waiters.begin() + 1;
   for (auto waiter = waiters.begin(); waiter != end; ++waiter) engine.call(*waiter);
   waiters.erase(waiters.begin(), end);
+}
+
+// Whether a write finds this spinner depends on the order of the two, and so it does by what each does besides.
+void AtomicPart::wait_for_change(Engine& engine, const void* old, std::source_location at) {
+  const LogicalId self = engine.self();
+  spinners.push_back({self, old});
+  blocked_until(engine,
+                [this, self] { return std::ranges::find(spinners, self, &Spinner::agent) == spinners.end(); },
+                {call_of(self), Access::Read}, {"spin on", id, at});
+  engine.touch({id, Access::Read});
+}
+
+void AtomicPart::call_spinners(Engine& engine, const void* value, std::size_t size) noexcept {
+  if (engine.is_aborting()) return;
+  std::erase_if(spinners, [&](const Spinner& spinner) {
+    if (std::memcmp(spinner.old, value, size) == 0) return false;
+    engine.call(spinner.agent);
+    return true;
+  });
 }
 
 // ---- shared ----

@@ -8,7 +8,7 @@ namespace quiesce::lab::detail {
 namespace {
 
 Footprints::Tally tally_after(const Footprints& prints, const Before& before, const PlannedStep& step,
-                              std::span<const PlannedStep> others, Index object) {
+                              std::span<const PlannedStep> others, const PlannedStep* there, Index object) {
   const std::uint64_t own = prints.update_hash(step, object);
   std::uint64_t last = 0;
   std::uint64_t sum = own;
@@ -18,6 +18,8 @@ Footprints::Tally tally_after(const Footprints& prints, const Before& before, co
     if (hash != 0) last = hash;
   }
   if (own == 0 || last == 0) return Footprints::Tally::Open;
+  if (there != nullptr && there->exact == PlannedStep::all && prints.update_hash(*there, object) == own)
+    return prints.ends_tally(there->footprint, object) ? Footprints::Tally::Ended : Footprints::Tally::Open;
   for (const MadeStep& made : before.run) sum += prints.update_hash(planned(made), object);
   for (const PlannedStep& passed : before.passed) sum += prints.update_hash(passed, object);
   return std::max(prints.tally(object, sum, own), prints.tally(object, sum, last));
@@ -26,11 +28,11 @@ Footprints::Tally tally_after(const Footprints& prints, const Before& before, co
 }  // namespace
 
 Footprints::Tally tally_after(const Footprints& prints, const Before& before, const PlannedStep& step,
-                              std::span<const PlannedStep> others) {
+                              std::span<const PlannedStep> others, const PlannedStep* there) {
   auto tally = Footprints::Tally::Open;
   for (const Mark& mark : prints.certain_marks(step)) {
     if (!is_update(mark.access) || tally == Footprints::Tally::Ended) continue;
-    const auto of_object = tally_after(prints, before, step, others, mark.object);
+    const auto of_object = tally_after(prints, before, step, others, there, mark.object);
     if (of_object != Footprints::Tally::Open) tally = of_object;
   }
   return tally;
@@ -42,7 +44,8 @@ FirstIn first_in(const Footprints& prints, const Before& before, const PlannedSt
   const std::span<const PlannedStep> others(sequence.begin(), own);
   const auto depends = [&](const PlannedStep& other) { return prints.surely_conflict(step, other); };
   if (std::ranges::any_of(others, depends)) return {.may_be = false};
-  const auto tally = tally_after(prints, before, step, others);
+  const PlannedStep* there = own == sequence.end() ? nullptr : &*own;
+  const auto tally = tally_after(prints, before, step, others, there);
   if (tally == Footprints::Tally::Ended) return {.may_be = false};
   const bool commutes = tally == Footprints::Tally::Open;
   if (own == sequence.end()) return {true, commutes};
@@ -50,25 +53,36 @@ FirstIn first_in(const Footprints& prints, const Before& before, const PlannedSt
 }
 
 void WakeupTrees::insert(Index& tree, std::span<const MadeStep> before, Sequence& sequence) {
-  Link link{none, nullptr};
   passed_.clear();
+  insert_at(tree, {none, nullptr}, before, sequence, false);
+}
+
+void WakeupTrees::insert_at(Index& tree, Link link, std::span<const MadeStep> before, Sequence& sequence,
+                            bool is_beside) {
   while (at(tree, link) != none) {
     const Index branch = at(tree, link);
-    const Node& node = nodes_[branch];
-    const FirstIn first = first_in(prints_, {before, passed_}, node.step, sequence);
+    const PlannedStep step = nodes_[branch].step;
+    const FirstIn first = first_in(prints_, {before, passed_}, step, sequence);
     if (!first.may_be) {
       link = {branch, &Node::next};
-    } else if (!first.commutes) {
-      link = {branch, &Node::beside};
-    } else if (node.below != none) {
-      if (first.at != none) sequence.erase(sequence.begin() + first.at);
-      passed_.push_back(node.step);
-      link = {branch, &Node::below};
-    } else {
-      const bool ends_here = first.at == 0 || node.step.exact == PlannedStep::all;
-      if (sequence.empty() || ends_here) return;
-      link = {branch, &Node::beside};
+      continue;
     }
+    const bool is_leaf = nodes_[branch].below == none;
+    const bool ends_here = is_leaf && (sequence.empty() || first.at == 0 || step.exact == PlannedStep::all);
+    if (first.commutes && ends_here) return;
+    if (!first.commutes && !is_beside && !is_leaf) {
+      Sequence copy = sequence;
+      const std::size_t passed = passed_.size();
+      insert_at(tree, {branch, &Node::beside}, before, copy, true);
+      passed_.resize(passed);
+    } else if (!first.commutes || is_leaf) {
+      is_beside = true;
+      link = {branch, &Node::beside};
+      continue;
+    }
+    if (first.at != none) sequence.erase(sequence.begin() + first.at);
+    passed_.push_back(step);
+    link = {branch, &Node::below};
   }
   const Index added = add(sequence);
   at(tree, link) = added;

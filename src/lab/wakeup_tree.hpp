@@ -11,7 +11,8 @@
 //  3. Whether the last step of a new sequence depends on a branch's step may be uncertain too. Then it is taken not to: if it does, the
 //     runs from there have that race, and bring the sequence back, knowing more.
 //  4. Whether a branch's step and a step of the sequence end a tally may not be known before they have been made one after the other.
-//     Then the sequence is put beside the branch too.
+//     Then the sequence is put below the branch as if they did not, and beside it, too. If they do, what is run from below is a class as
+//     any other, and what stands beside is still to be run.
 #include "footprints.hpp"
 
 namespace quiesce::lab::detail {
@@ -23,9 +24,10 @@ struct Before {
   std::span<const MadeStep> run;
   std::span<const PlannedStep> passed;  // after the run
 };
-/// Whether the step or the last of the others ends a tally that both update, as far as that is known: then they do not commute.
+/// Whether the step or the last of the others ends a tally that both update, as far as that is known: then they do not commute. `there`:
+/// the step as it is known to be after the others.
 Footprints::Tally tally_after(const Footprints& prints, const Before& before, const PlannedStep& step,
-                              std::span<const PlannedStep> others);
+                              std::span<const PlannedStep> others, const PlannedStep* there = nullptr);
 
 /// Whether `step` may come first in a run that goes on with `sequence`: a weak initial of it.
 struct FirstIn {
@@ -67,6 +69,7 @@ class WakeupTrees {
     Index Node::*field;
   };
   Index& at(Index& tree, Link link) { return link.node == none ? tree : nodes_[link.node].*link.field; }
+  void insert_at(Index& tree, Link link, std::span<const MadeStep> before, Sequence& sequence, bool is_beside);
   Index add(const Sequence& sequence);
   void put_back_paths(Index& tree, std::span<const MadeStep> before, Index from, const PlannedStep* step);
 

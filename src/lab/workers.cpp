@@ -68,9 +68,11 @@ WorkersExecutor::WorkersExecutor(Engine& engine, const RunMode& mode, KernelConf
   kernel_ = &Kernel::acquire(std::move(config), *this);
   attach(*kernel_);
   engine_.chaos = &watch_.mode.chaos;
+  quiesce::detail::exact_executor = this;
 }
 
 WorkersExecutor::~WorkersExecutor() {
+  if (quiesce::detail::exact_executor == this) quiesce::detail::exact_executor = nullptr;
   if (kernel_->roots().empty()) kernel_->recycle();  // else what waits for ever may still look at it
 }
 

@@ -2,6 +2,7 @@
 
 #include "quiesce/detail/assert.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
+#include "quiesce/detail/kernel/thread_context.hpp"
 
 namespace quiesce::detail {
 
@@ -67,15 +68,12 @@ void WakeList::wake() noexcept {
   }
 }
 
-Primitive::Primitive(const char* kind, Name name) noexcept : who_{kind, name.text()} {
-  const TaskRecord* maker = current_task();
-  if (maker != nullptr && maker->kernel().config().exact)
-    logical_ = maker->kernel().executor().new_object(who_.kind, who_.name);
+Primitive::Primitive(const char* kind, Name name) noexcept : kind_(kind), name_(name.text()) {
+  if (exact_executor != nullptr) logical_ = exact_executor->new_object(kind_, name_);
 }
 
-// A thread that steps no task has nobody to tell: only production has such.
 void Primitive::note_use(Use how) const noexcept {
-  if (const TaskRecord* task = current_task()) task->kernel().use(logical_, how);
+  if (exact_executor != nullptr) exact_executor->use(logical_, how);
 }
 
 bool Primitive::grant(WaitList& list, WaitNode& node, WakeList& woken) noexcept {

@@ -32,13 +32,22 @@ struct AtomicPart : ObjectPart {
   static constexpr std::string_view kind = "atomic";
   explicit AtomicPart(Engine& engine) : ObjectPart(engine, kind) {}
 
+  struct Spinner {
+    LogicalId agent;
+    const void* old;  // a value of its own, there while it waits
+  };
   std::vector<LogicalId> waiters;    // not notified, in the order of waiting
+  std::vector<Spinner> spinners;     // that have found no other value yet
   std::shared_ptr<History> history;  // nullptr: its value is all there is to know
 
   /// In the step in which the caller has found the value it does not want. Goes on, when it was notified, with
   /// a step that reads.
   void wait_for_notification(Engine& engine, std::source_location at);
   void notify(Engine& engine, bool all, std::source_location at) noexcept;
+  /// The same until another value than `old` is written.
+  void wait_for_change(Engine& engine, const void* old, std::source_location at);
+  /// In the step that has written `value`.
+  void call_spinners(Engine& engine, const void* value, std::size_t size) noexcept;
 };
 
 template <class T>
@@ -140,16 +149,15 @@ class atomic {
     Engine* engine = Engine::current();
     detail::AtomicPart* part = engine != nullptr ? lab_.find(*engine) : nullptr;
     if (part == nullptr) return;
-    const auto has_changed = [this, engine, part, old] {
-      return part->history ? part->history->has_other(*engine, &old) : !is_same(value_.load(), old);
-    };
-    part->blocked_until(*engine, has_changed, {part->id, Access::Read}, {"spin on", part->id, at});
-    if (engine->is_aborting()) return;
+    engine->touch({part->id, Access::Read});
     if (part->history) {
-      part->history->begin_other(*engine, &old, std::memory_order_relaxed);
-    } else {
-      part->acquire(*engine);
+      while (part->history->begin_other(*engine, &old, std::memory_order_relaxed) == nullptr &&
+             !engine->is_aborting())
+        part->wait_for_change(*engine, &old, at);
+      return;
     }
+    while (is_same(value_.load(), old) && !engine->is_aborting()) part->wait_for_change(*engine, &old, at);
+    if (!engine->is_aborting()) part->acquire(*engine);
   }
 
   // Operators have no place for a location: reports find it on the stack, or say nothing of it.
@@ -207,10 +215,11 @@ class atomic {
     part->visible(*engine, {part->id, effect == Effect::Load ? Access::Read : Access::Write},
                   {verb, part->id, at});
     if (part->history) {
-      const Weakly weakly(*engine, *part->history, value_, effect, memory_order);
+      const Weakly weakly(*engine, *part, value_, effect, memory_order);
       return operation();
     }
     order(*engine, *part, effect);
+    const Telling telling(*engine, *part, value_, effect);
     return operation();
   }
 
@@ -224,8 +233,29 @@ class atomic {
     const bool done = value_.compare_exchange_strong(expected, desired);
     engine->touch({part->id, done ? Access::Write : Access::Read});
     order(*engine, *part, done ? Effect::Modify : Effect::Load);
+    if (done) part->call_spinners(*engine, &desired, sizeof(T));
     return done;
   }
+
+  /// Around an operation: those who spin go on by what it has written.
+  class Telling {
+   public:
+    Telling(Engine& engine, detail::AtomicPart& part, std::atomic<T>& value, Effect effect)
+        : engine_(engine), part_(part), value_(value), effect_(effect) {}
+    ~Telling() {
+      if (effect_ == Effect::Load) return;
+      const T now = value_.load();
+      part_.call_spinners(engine_, &now, sizeof(T));
+    }
+    Telling(const Telling&) = delete;
+    Telling& operator=(const Telling&) = delete;
+
+   private:
+    Engine& engine_;
+    detail::AtomicPart& part_;
+    std::atomic<T>& value_;
+    Effect effect_;
+  };
 
   // ---- with weak memory ----
 
@@ -238,24 +268,25 @@ class atomic {
   /// Around an operation on `value`, which holds the newest but meanwhile what the history says.
   class Weakly {
    public:
-    Weakly(Engine& engine, detail::History& history, std::atomic<T>& value, Effect effect, Order order)
-        : engine_(engine), history_(history), value_(value), effect_(effect) {
-      if (const void* read = history.begin(engine, effect, order))
+    Weakly(Engine& engine, detail::AtomicPart& part, std::atomic<T>& value, Effect effect, Order order)
+        : engine_(engine), part_(part), value_(value), effect_(effect) {
+      if (const void* read = part.history->begin(engine, effect, order))
         value.store(value_at(read), std::memory_order_relaxed);
     }
     ~Weakly() {
       if (effect_ != Effect::Load) {
         const T made = value_.load(std::memory_order_relaxed);
-        history_.finish(engine_, &made);
+        part_.history->finish(engine_, &made);
+        part_.call_spinners(engine_, &made, sizeof(T));
       }
-      value_.store(value_at(history_.newest()), std::memory_order_relaxed);
+      value_.store(value_at(part_.history->newest()), std::memory_order_relaxed);
     }
     Weakly(const Weakly&) = delete;
     Weakly& operator=(const Weakly&) = delete;
 
    private:
     Engine& engine_;
-    detail::History& history_;
+    detail::AtomicPart& part_;
     std::atomic<T>& value_;
     Effect effect_;
   };
@@ -268,6 +299,7 @@ class atomic {
     if (done) {
       engine.touch({part.id, Access::Write});
       history.finish(engine, &desired);
+      part.call_spinners(engine, &desired, sizeof(T));
       value_.store(value_at(history.newest()), std::memory_order_relaxed);
     } else {
       expected = value_at(history.value_read());

@@ -696,6 +696,27 @@ TEST(WeakMemory, ASpinEndsWhenAnotherValueIsThere) {
   EXPECT_EQ(failure_of(stuck).message, "nothing can move: main waits to spin on atomic x");
 }
 
+TEST(WeakMemory, SpinsAreExploredOnceAClass) {
+  const auto body = [] {
+    lab::atomic<int> x(0);
+    const auto spin = [&] {
+      while (x.load() == 0) x.spin(0);
+    };
+    run_all({[&] {
+               for (const int value : {1, 0, 2})
+                 x.store(value);  // one that comes too late has to go on waiting
+             },
+             spin, spin});
+  };
+  const Report all = explore_threads({.strategy = exhaustive(), .max_runs = 1'000'000}, body);
+  const Report found = explore_threads({.strategy = dpor()}, body);
+  expect_right(all);
+  expect_right(found);
+  EXPECT_EQ(found.classes, all.classes);
+  EXPECT_EQ(found.runs, found.classes);
+  EXPECT_EQ(found.blocked_runs, 0u);
+}
+
 // ---- small programs at random ----
 
 namespace axiomatic = tests::axiomatic;

@@ -20,5 +20,7 @@ struct ThreadContext {
   bool frame_survived = false;        // a destructor threw, and its frame waits to be destroyed again
 };
 extern constinit thread_local ThreadContext thread_context;
+/// Whose run this thread makes, where its kernel is exact: for who comes too late to a task, and must not look at its kernel.
+extern constinit thread_local Executor* exact_executor;
 
 }  // namespace quiesce::detail

@@ -93,7 +93,6 @@ class History {
                      std::memory_order failure);
   /// A load of a value that is not `old`; nullptr if the agent may read none.
   const void* begin_other(Engine& engine, const void* old, std::memory_order order);
-  bool has_other(Engine& engine, const void* old) const;
   /// Puts the value of a store or a read-modify-write in its place.
   void finish(Engine& engine, const void* value);
 

@@ -22,10 +22,11 @@ q::Task<> deposits(q::Cx cx, q::Scope<>& scope) {
   lab::check(balance.load() == 2, "a deposit was lost across a co_await");
 }
 
+enum Entry { Empty, Filling, Full };  // within the coroutine g++ 12 may not compile it
+
 /// Two that need the same value, which takes a while to make.
 template <bool Fixed>
 q::Task<> fill_cache(q::Cx cx, q::Scope<>& scope) {
-  enum Entry { Empty, Filling, Full };
   lab::atomic<int> entry{Empty, "entry"};
   lab::atomic<int> computed{0, "computed"};
   auto need = [&](q::Cx mine) -> q::Task<> {
