@@ -78,6 +78,7 @@ std::string Report::text() const {
   std::string text = fmt::format("{} runs, {} steps, {} classes, longest run {} steps, {:.0f} runs/s", runs,
                                  steps, classes, max_depth, runs_per_second());
   if (blocked_runs > 0) text += fmt::format(", {} runs blocked", blocked_runs);
+  if (ambient_reads > 0) text += fmt::format(", {} calls of clocks or randomness from outside", ambient_reads);
   if (exhausted) text += ", every schedule seen";
   if (!first_failure) return text + ", no failure\n";
   const FoundFailure& found = *first_failure;

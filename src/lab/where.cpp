@@ -1,5 +1,7 @@
 #include "where.hpp"
 
+#include <unwind.h>
+
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -11,11 +13,28 @@ namespace quiesce::lab::detail {
 namespace {
 
 bool is_ours_or_standard(std::string_view file) {
-  constexpr std::array folders = {"/include/c++/", "/quiesce/lab/", "/quiesce/detail/lab/", "/src/lab/"};
+  constexpr std::array folders = {"/include/c++/", "-linux-gnu/c++/", "/quiesce/lab/", "/quiesce/detail/lab/",
+                                  "/src/lab/"};
   return std::ranges::any_of(folders, [&](std::string_view folder) { return file.find(folder) != file.npos; });
 }
 
 std::string_view base_name(std::string_view file) { return file.substr(file.rfind('/') + 1); }
+
+/// Of a stack; those of the lab and the standard library are the innermost.
+constexpr std::size_t calls_max = 24;
+
+// A line of a stack trace is "#0 function at file:line", or without the place.
+std::string first_caller(std::string_view trace) {
+  while (!trace.empty()) {
+    const std::string_view line = trace.substr(0, trace.find('\n'));
+    trace.remove_prefix(std::min(trace.size(), line.size() + 1));
+    const auto at = line.rfind(" at ");
+    if (at == line.npos) continue;
+    const std::string_view place = line.substr(at + 4);
+    if (!is_ours_or_standard(place)) return std::string(base_name(place));
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -33,19 +52,24 @@ bool tells_caller(std::source_location where) {
   return where.line() != 0 && !is_ours_or_standard(where.file_name());
 }
 
-// A line of a stack trace is "#0 function at file:line", or without the place.
-std::string find_caller() {
-  const std::string trace = quiesce::detail::capture_stack_trace(1);
-  std::string_view rest = trace;
-  while (!rest.empty()) {
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    const auto at = line.rfind(" at ");
-    if (at == line.npos) continue;
-    const std::string_view place = line.substr(at + 4);
-    if (!is_ours_or_standard(place)) return std::string(base_name(place));
-  }
-  return {};
+std::string find_caller() { return first_caller(quiesce::detail::capture_stack_trace(1)); }
+
+std::string find_caller(std::span<const std::uintptr_t> calls) {
+  return first_caller(quiesce::detail::describe_frames(calls));
+}
+
+std::vector<std::uintptr_t> note_calls() {
+  std::vector<std::uintptr_t> calls;
+  calls.reserve(calls_max);
+  const auto note = [](_Unwind_Context* frame, void* into) {
+    auto& noted = *static_cast<std::vector<std::uintptr_t>*>(into);
+    const std::uintptr_t returns_to = _Unwind_GetIP(frame);
+    if (noted.size() == calls_max || returns_to == 0) return _URC_END_OF_STACK;
+    noted.push_back(returns_to - 1);  // in the call, not behind it
+    return _URC_NO_REASON;
+  };
+  _Unwind_Backtrace(note, &calls);
+  return calls;
 }
 
 }  // namespace quiesce::lab::detail

@@ -1,7 +1,10 @@
 #pragma once
 // Places in the source, as reports show them.
+#include <cstdint>
 #include <source_location>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace quiesce::lab::detail {
 
@@ -15,5 +18,8 @@ std::string at_text(std::source_location where);
 bool tells_caller(std::source_location where);
 /// "file.cpp:12" of the innermost frame on this stack that does; empty without debug information.
 std::string find_caller();
+/// The addresses of calls on this stack: cheap, and without locks. `find_caller` of them, later, is as find_caller() now.
+std::vector<std::uintptr_t> note_calls();
+std::string find_caller(std::span<const std::uintptr_t> calls);
 
 }  // namespace quiesce::lab::detail

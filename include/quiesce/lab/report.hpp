@@ -79,6 +79,9 @@ struct FoundFailure {
 
 struct Report {
   std::uint64_t runs = 0, failures = 0, classes = 0, blocked_runs = 0, max_depth = 0, steps = 0;
+  /// Calls by which the runs read a clock of the system's or took randomness from it: what these give is not the same the next time.
+  /// A failure of kind nondeterminism says who called. Not counted under the address and the thread sanitizer.
+  std::uint64_t ambient_reads = 0;
   bool exhausted = false;
   std::chrono::duration<double> elapsed{};
   std::optional<FoundFailure> first_failure;

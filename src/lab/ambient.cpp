@@ -1,0 +1,321 @@
+#include "ambient.hpp"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <sys/random.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <random>
+
+#include "engine_state.hpp"
+#include "where.hpp"
+
+namespace quiesce::lab::detail {
+
+namespace {
+
+/// Reads that one message names.
+constexpr std::size_t reads_named_max = 3;
+
+std::string at(std::span<const std::uintptr_t> calls) {
+  const std::string caller = calls.empty() ? std::string() : find_caller(calls);
+  return caller.empty() ? caller : " at " + caller;
+}
+
+}  // namespace
+
+// Not looked up yet: that takes a lock, and may be what is about to be noted.
+std::vector<std::uintptr_t> Engine::State::calls() const {
+  return limits.keep_trace ? note_calls() : std::vector<std::uintptr_t>();
+}
+
+// ---- reads ----
+
+void Engine::read_ambient(const char* function) {
+  State& s = *state_;
+  if (s.running == nullptr || s.is_aborting) return;
+  ++s.end.ambient_reads;
+  if (s.ambient.size() == reads_named_max) return;
+  s.ambient.push_back({function, s.end.steps, s.name_of(s.running->id), s.calls()});
+}
+
+std::string Engine::describe_ambient() const {
+  const State& s = *state_;
+  std::string text;
+  for (const AmbientRead& read : s.ambient) {
+    text += fmt::format("{}{} called {} in step {}{}", text.empty() ? "" : ", ", read.agent, read.function,
+                        read.step, at(read.calls));
+  }
+  if (s.end.ambient_reads > s.ambient.size())
+    text += fmt::format(", and there were {} more such calls", s.end.ambient_reads - s.ambient.size());
+  return text;
+}
+
+// ---- sleeping ----
+
+bool Engine::sleep_for_real(const char* function) {
+  State& s = *state_;
+  if (s.running == nullptr) return false;
+  if (s.is_aborting) return true;  // it need not wait any more
+  fail_with_note(
+      FailureKind::misuse,
+      fmt::format("{} sleeps for real ({}) in step {}, and everybody with it: in the lab time is virtual; use "
+                  "cx.sleep, or a wait that another agent ends",
+                  s.name_of(s.running->id), function, s.end.steps),
+      at(s.calls()), {});
+  return true;
+}
+
+// ---- mutexes ----
+
+void Engine::locked_for_real(const void* mutex) {
+  State& s = *state_;
+  if (s.running != nullptr) s.running->real_locks.push_back({mutex, s.calls()});
+}
+
+// By who locked it, unless somebody else does what nobody should.
+void Engine::unlocked_for_real(const void* mutex) noexcept {
+  State& s = *state_;
+  const auto give_back = [mutex](Agent& agent) {
+    const auto lock =
+        std::ranges::find(agent.real_locks.rbegin(), agent.real_locks.rend(), mutex, &RealLock::object);
+    if (lock == agent.real_locks.rend()) return false;
+    agent.real_locks.erase(std::next(lock).base());
+    return true;
+  };
+  if (s.running != nullptr && give_back(*s.running)) return;
+  std::any_of(s.agents.begin(), s.agents.begin() + s.agent_count,
+              [&](const auto& agent) { return give_back(*agent); });
+}
+
+void Engine::State::check_real_locks(const Agent& agent, std::string_view does) {
+  if (agent.real_locks.empty() || is_over()) return;
+  const std::string where = at(agent.real_locks.back().calls);
+  set_failure(
+      FailureKind::misuse,
+      fmt::format("{} {} in step {} while it holds a real mutex: another agent that locks it would wait for "
+                  "ever, and the whole thread with it; use lab::mutex, or unlock it before",
+                  name_of(agent.id), does, end.steps),
+      {}, where.empty() ? where : " (locked" + where + ")");
+}
+
+}  // namespace quiesce::lab::detail
+
+// ---- the functions themselves ----
+//
+// They lie here, and not in a file of their own, because a linker takes this one from the library for the engine's sake. What it
+// defines comes before the C library's, for the program and for the shared libraries that it loads.
+
+#if QUIESCE_LAB_WATCHES
+
+namespace quiesce::lab::detail {
+
+namespace {
+
+/// The definition that ours stands before.
+template <class Function>
+class Next {
+ public:
+  constexpr explicit Next(const char* name) : name_(name) {}
+
+  template <class... Args>
+  auto operator()(Args... args) {
+    Function* function = function_.load(std::memory_order_relaxed);  // whoever looks finds the same
+    return (function != nullptr ? function : find())(args...);
+  }
+
+ private:
+  Function* find() {
+    auto* function = reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name_));
+    if (function == nullptr) {
+      std::fprintf(stderr, "quiesce: there is no %s behind the lab's: link the C library as a shared one\n",
+                   name_);
+      std::abort();
+    }
+    function_.store(function, std::memory_order_relaxed);
+    return function;
+  }
+
+  const char* name_;
+  std::atomic<Function*> function_{nullptr};
+};
+
+void read_by_agent(const char* function) {
+  if (Engine* engine = current_engine) [[unlikely]]
+    engine->read_ambient(function);
+}
+
+bool sleep_by_agent(const char* function) {
+  Engine* engine = current_engine;
+  return engine != nullptr && engine->sleep_for_real(function);
+}
+
+/// `result` of a function that locks, as it comes.
+int note_lock(int result, const void* mutex) {
+  Engine* engine = current_engine;
+  if (engine != nullptr && (result == 0 || result == EOWNERDEAD)) [[unlikely]]
+    engine->locked_for_real(mutex);
+  return result;
+}
+
+int note_unlock(int result, const void* mutex) {
+  Engine* engine = current_engine;
+  if (engine != nullptr && result == 0) [[unlikely]]
+    engine->unlocked_for_real(mutex);
+  return result;
+}
+
+unsigned next_random_device_value(std::random_device* device) {
+  static constinit Next<unsigned(std::random_device*)> next{"_ZNSt13random_device9_M_getvalEv"};
+  return next(device);
+}
+
+}  // namespace
+
+unsigned random_device_value(std::random_device* device) asm("_ZNSt13random_device9_M_getvalEv");
+unsigned random_device_value(std::random_device* device) {
+  read_by_agent("std::random_device");
+  return next_random_device_value(device);
+}
+
+}  // namespace quiesce::lab::detail
+
+using namespace quiesce::lab::detail;
+
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): as the C library declares them
+extern "C" {
+
+int clock_gettime(clockid_t clock, timespec* now) noexcept {
+  static constinit Next<int(clockid_t, timespec*)> next{"clock_gettime"};
+  read_by_agent("clock_gettime");
+  return next(clock, now);
+}
+
+int gettimeofday(timeval* now, void* zone) noexcept {
+  static constinit Next<int(timeval*, void*)> next{"gettimeofday"};
+  read_by_agent("gettimeofday");
+  return next(now, zone);
+}
+
+time_t time(time_t* now) noexcept {
+  static constinit Next<time_t(time_t*)> next{"time"};
+  read_by_agent("time");
+  return next(now);
+}
+
+ssize_t getrandom(void* buffer, size_t size, unsigned flags) {
+  static constinit Next<ssize_t(void*, size_t, unsigned)> next{"getrandom"};
+  read_by_agent("getrandom");
+  return next(buffer, size, flags);
+}
+
+int getentropy(void* buffer, size_t size) {
+  static constinit Next<int(void*, size_t)> next{"getentropy"};
+  read_by_agent("getentropy");
+  return next(buffer, size);
+}
+
+int rand() noexcept {
+  static constinit Next<int()> next{"rand"};
+  read_by_agent("rand");
+  return next();
+}
+
+long random() noexcept {
+  static constinit Next<long()> next{"random"};
+  read_by_agent("random");
+  return next();
+}
+
+int nanosleep(const timespec* how_long, timespec* left) {
+  static constinit Next<int(const timespec*, timespec*)> next{"nanosleep"};
+  return sleep_by_agent("nanosleep") ? 0 : next(how_long, left);
+}
+
+int clock_nanosleep(clockid_t clock, int flags, const timespec* how_long, timespec* left) {
+  static constinit Next<int(clockid_t, int, const timespec*, timespec*)> next{"clock_nanosleep"};
+  return sleep_by_agent("clock_nanosleep") ? 0 : next(clock, flags, how_long, left);
+}
+
+int usleep(useconds_t microseconds) {
+  static constinit Next<int(useconds_t)> next{"usleep"};
+  return sleep_by_agent("usleep") ? 0 : next(microseconds);
+}
+
+unsigned sleep(unsigned seconds) {
+  static constinit Next<unsigned(unsigned)> next{"sleep"};
+  return sleep_by_agent("sleep") ? 0 : next(seconds);
+}
+
+int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept {
+  static constinit Next<int(pthread_mutex_t*)> next{"pthread_mutex_lock"};
+  return note_lock(next(mutex), mutex);
+}
+
+int pthread_mutex_trylock(pthread_mutex_t* mutex) noexcept {
+  static constinit Next<int(pthread_mutex_t*)> next{"pthread_mutex_trylock"};
+  return note_lock(next(mutex), mutex);
+}
+
+int pthread_mutex_timedlock(pthread_mutex_t* mutex, const timespec* until) noexcept {
+  static constinit Next<int(pthread_mutex_t*, const timespec*)> next{"pthread_mutex_timedlock"};
+  return note_lock(next(mutex, until), mutex);
+}
+
+int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock, const timespec* until) noexcept {
+  static constinit Next<int(pthread_mutex_t*, clockid_t, const timespec*)> next{"pthread_mutex_clocklock"};
+  return note_lock(next(mutex, clock, until), mutex);
+}
+
+int pthread_mutex_unlock(pthread_mutex_t* mutex) noexcept {
+  static constinit Next<int(pthread_mutex_t*)> next{"pthread_mutex_unlock"};
+  return note_unlock(next(mutex), mutex);
+}
+
+int pthread_rwlock_rdlock(pthread_rwlock_t* lock) noexcept {
+  static constinit Next<int(pthread_rwlock_t*)> next{"pthread_rwlock_rdlock"};
+  return note_lock(next(lock), lock);
+}
+
+int pthread_rwlock_tryrdlock(pthread_rwlock_t* lock) noexcept {
+  static constinit Next<int(pthread_rwlock_t*)> next{"pthread_rwlock_tryrdlock"};
+  return note_lock(next(lock), lock);
+}
+
+int pthread_rwlock_wrlock(pthread_rwlock_t* lock) noexcept {
+  static constinit Next<int(pthread_rwlock_t*)> next{"pthread_rwlock_wrlock"};
+  return note_lock(next(lock), lock);
+}
+
+int pthread_rwlock_trywrlock(pthread_rwlock_t* lock) noexcept {
+  static constinit Next<int(pthread_rwlock_t*)> next{"pthread_rwlock_trywrlock"};
+  return note_lock(next(lock), lock);
+}
+
+int pthread_rwlock_clockrdlock(pthread_rwlock_t* lock, clockid_t clock, const timespec* until) noexcept {
+  static constinit Next<int(pthread_rwlock_t*, clockid_t, const timespec*)> next{"pthread_rwlock_clockrdlock"};
+  return note_lock(next(lock, clock, until), lock);
+}
+
+int pthread_rwlock_clockwrlock(pthread_rwlock_t* lock, clockid_t clock, const timespec* until) noexcept {
+  static constinit Next<int(pthread_rwlock_t*, clockid_t, const timespec*)> next{"pthread_rwlock_clockwrlock"};
+  return note_lock(next(lock, clock, until), lock);
+}
+
+int pthread_rwlock_unlock(pthread_rwlock_t* lock) noexcept {
+  static constinit Next<int(pthread_rwlock_t*)> next{"pthread_rwlock_unlock"};
+  return note_unlock(next(lock), lock);
+}
+
+}  // extern "C"
+// NOLINTEND
+
+#endif

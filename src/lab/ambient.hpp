@@ -1,0 +1,44 @@
+#pragma once
+// What could decide in a run besides the strategy, and is not the lab's: clocks, randomness, sleeping and mutexes of the system.
+//
+//  1. quiesce_lab defines the C library's functions for these and passes each call on. Outside of an agent's steps nothing else happens:
+//     one look at a thread_local pointer.
+//  2. Who reads a clock or takes randomness in a step is remembered. That is no failure; but when the run turns out to be another
+//     the second time, the failure says who did it.
+//  3. An agent that sleeps for real stops everybody, for all run on one thread: misuse.
+//  4. An agent that gives way while it holds a real mutex, or ends so: misuse, at once. If another agent came to lock it, the thread
+//     would wait for ever for itself.
+//  5. Under the address and the thread sanitizer, which define the same functions, nothing is watched.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define QUIESCE_LAB_WATCHES 0
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define QUIESCE_LAB_WATCHES 0
+#endif
+#ifndef QUIESCE_LAB_WATCHES
+#define QUIESCE_LAB_WATCHES 1
+#endif
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace quiesce::lab::detail {
+
+constexpr bool watches_ambient = QUIESCE_LAB_WATCHES != 0;
+
+struct AmbientRead {
+  const char* function;
+  std::uint64_t step;
+  std::string agent;
+  std::vector<std::uintptr_t> calls;  // of runs whose trace is kept
+};
+
+struct RealLock {
+  const void* object;
+  std::vector<std::uintptr_t> calls;  // the same
+};
+
+}  // namespace quiesce::lab::detail
