@@ -27,6 +27,10 @@ constexpr std::uint64_t sample_first = 7;
 constexpr std::uint64_t minimising_runs_max = 1'000, minimising_steps_max = 5'000'000;
 constexpr SteadyClock::duration progress_interval = std::chrono::milliseconds(250);
 
+std::uint64_t hash_after(std::uint64_t earlier_runs, const RunEnd& end) {
+  return child(LogicalId{earlier_runs ^ end.trace_hash}, static_cast<std::uint32_t>(end.steps)).value;
+}
+
 bool is_same_end(const RunEnd& a, const RunEnd& b) {
   if (a.steps != b.steps || a.trace_hash != b.trace_hash || a.failure.has_value() != b.failure.has_value())
     return false;
@@ -151,6 +155,7 @@ class Driver {
     if (options_.keep_trace) last_choices_ = end.choices;
     report_.steps += end.steps;
     report_.ambient_reads += end.ambient_reads;
+    report_.hash = hash_after(report_.hash, end);
     report_.max_depth = std::max(report_.max_depth, end.steps);
     if (end.failure) {
       ++report_.failures;
@@ -284,6 +289,7 @@ Report drive_replay(std::string_view token, const Options& options, const OneRun
   report.runs = 1;
   report.steps = report.max_depth = run.end().steps;
   report.ambient_reads = run.end().ambient_reads;
+  report.hash = hash_after(0, run.end());
   report.elapsed = SteadyClock::now() - begun;
   if (const auto failure = divergence(*choices, run.end())) {
     report.failures = 1;
