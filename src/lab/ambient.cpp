@@ -47,6 +47,11 @@ void Engine::read_ambient(const char* function) {
   s.ambient.push_back({function, s.end.steps, s.name_of(s.running->id), s.calls()});
 }
 
+void Engine::read_thread_id() noexcept {
+  State& s = *state_;
+  if (s.running != nullptr && !s.is_aborting) ++s.end.thread_id_reads;
+}
+
 std::string Engine::describe_ambient() const {
   const State& s = *state_;
   std::string text;
@@ -112,7 +117,8 @@ void Engine::State::check_real_locks(const Agent& agent, std::string_view does) 
 // ---- the functions themselves ----
 //
 // They lie here, and not in a file of their own, because a linker takes this one from the library for the engine's sake. What it
-// defines comes before the C library's, for the program and for the shared libraries that it loads.
+// defines comes before the C library's, for the program and for the shared libraries that it loads. All are weak: a program that has
+// one of its own, to stand in for the clock in a test say, is linked with that.
 
 #if QUIESCE_LAB_WATCHES
 
@@ -180,7 +186,7 @@ unsigned next_random_device_value(std::random_device* device) {
 
 }  // namespace
 
-unsigned random_device_value(std::random_device* device) asm("_ZNSt13random_device9_M_getvalEv");
+[[gnu::weak]] unsigned random_device_value(std::random_device* device) asm("_ZNSt13random_device9_M_getvalEv");
 unsigned random_device_value(std::random_device* device) {
   read_by_agent("std::random_device");
   return next_random_device_value(device);
@@ -193,124 +199,164 @@ using namespace quiesce::lab::detail;
 // NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): as the C library declares them
 extern "C" {
 
-int clock_gettime(clockid_t clock, timespec* now) noexcept {
+[[gnu::weak]] int clock_gettime(clockid_t clock, timespec* now) noexcept {
   static constinit Next<int(clockid_t, timespec*)> next{"clock_gettime"};
   read_by_agent("clock_gettime");
   return next(clock, now);
 }
 
-int gettimeofday(timeval* now, void* zone) noexcept {
+[[gnu::weak]] int gettimeofday(timeval* now, void* zone) noexcept {
   static constinit Next<int(timeval*, void*)> next{"gettimeofday"};
   read_by_agent("gettimeofday");
   return next(now, zone);
 }
 
-time_t time(time_t* now) noexcept {
+[[gnu::weak]] time_t time(time_t* now) noexcept {
   static constinit Next<time_t(time_t*)> next{"time"};
   read_by_agent("time");
   return next(now);
 }
 
-ssize_t getrandom(void* buffer, size_t size, unsigned flags) {
+[[gnu::weak]] int timespec_get(timespec* now, int base) noexcept {
+  static constinit Next<int(timespec*, int)> next{"timespec_get"};
+  read_by_agent("timespec_get");
+  return next(now, base);
+}
+
+[[gnu::weak]] clock_t clock() noexcept {
+  static constinit Next<clock_t()> next{"clock"};
+  read_by_agent("clock");
+  return next();
+}
+
+[[gnu::weak]] pthread_t pthread_self() noexcept {
+  static constinit Next<pthread_t()> next{"pthread_self"};
+  if (Engine* engine = current_engine) [[unlikely]]
+    engine->read_thread_id();
+  return next();
+}
+
+[[gnu::weak]] ssize_t getrandom(void* buffer, size_t size, unsigned flags) {
   static constinit Next<ssize_t(void*, size_t, unsigned)> next{"getrandom"};
   read_by_agent("getrandom");
   return next(buffer, size, flags);
 }
 
-int getentropy(void* buffer, size_t size) {
+[[gnu::weak]] int getentropy(void* buffer, size_t size) {
   static constinit Next<int(void*, size_t)> next{"getentropy"};
   read_by_agent("getentropy");
   return next(buffer, size);
 }
 
-int rand() noexcept {
+[[gnu::weak]] int rand() noexcept {
   static constinit Next<int()> next{"rand"};
   read_by_agent("rand");
   return next();
 }
 
-long random() noexcept {
+[[gnu::weak]] long random() noexcept {
   static constinit Next<long()> next{"random"};
   read_by_agent("random");
   return next();
 }
 
-int nanosleep(const timespec* how_long, timespec* left) {
+[[gnu::weak]] std::uint32_t arc4random() noexcept {
+  static constinit Next<std::uint32_t()> next{"arc4random"};
+  read_by_agent("arc4random");
+  return next();
+}
+
+[[gnu::weak]] std::uint32_t arc4random_uniform(std::uint32_t bound) noexcept {
+  static constinit Next<std::uint32_t(std::uint32_t)> next{"arc4random_uniform"};
+  read_by_agent("arc4random_uniform");
+  return next(bound);
+}
+
+[[gnu::weak]] void arc4random_buf(void* buffer, size_t size) noexcept {
+  static constinit Next<void(void*, size_t)> next{"arc4random_buf"};
+  read_by_agent("arc4random_buf");
+  next(buffer, size);
+}
+
+[[gnu::weak]] int nanosleep(const timespec* how_long, timespec* left) {
   static constinit Next<int(const timespec*, timespec*)> next{"nanosleep"};
   return sleep_by_agent("nanosleep") ? 0 : next(how_long, left);
 }
 
-int clock_nanosleep(clockid_t clock, int flags, const timespec* how_long, timespec* left) {
+[[gnu::weak]] int clock_nanosleep(clockid_t clock, int flags, const timespec* how_long, timespec* left) {
   static constinit Next<int(clockid_t, int, const timespec*, timespec*)> next{"clock_nanosleep"};
   return sleep_by_agent("clock_nanosleep") ? 0 : next(clock, flags, how_long, left);
 }
 
-int usleep(useconds_t microseconds) {
+[[gnu::weak]] int usleep(useconds_t microseconds) {
   static constinit Next<int(useconds_t)> next{"usleep"};
   return sleep_by_agent("usleep") ? 0 : next(microseconds);
 }
 
-unsigned sleep(unsigned seconds) {
+[[gnu::weak]] unsigned sleep(unsigned seconds) {
   static constinit Next<unsigned(unsigned)> next{"sleep"};
   return sleep_by_agent("sleep") ? 0 : next(seconds);
 }
 
-int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept {
+[[gnu::weak]] int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept {
   static constinit Next<int(pthread_mutex_t*)> next{"pthread_mutex_lock"};
   return note_lock(next(mutex), mutex);
 }
 
-int pthread_mutex_trylock(pthread_mutex_t* mutex) noexcept {
+[[gnu::weak]] int pthread_mutex_trylock(pthread_mutex_t* mutex) noexcept {
   static constinit Next<int(pthread_mutex_t*)> next{"pthread_mutex_trylock"};
   return note_lock(next(mutex), mutex);
 }
 
-int pthread_mutex_timedlock(pthread_mutex_t* mutex, const timespec* until) noexcept {
+[[gnu::weak]] int pthread_mutex_timedlock(pthread_mutex_t* mutex, const timespec* until) noexcept {
   static constinit Next<int(pthread_mutex_t*, const timespec*)> next{"pthread_mutex_timedlock"};
   return note_lock(next(mutex, until), mutex);
 }
 
-int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock, const timespec* until) noexcept {
+[[gnu::weak]] int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock,
+                                          const timespec* until) noexcept {
   static constinit Next<int(pthread_mutex_t*, clockid_t, const timespec*)> next{"pthread_mutex_clocklock"};
   return note_lock(next(mutex, clock, until), mutex);
 }
 
-int pthread_mutex_unlock(pthread_mutex_t* mutex) noexcept {
+[[gnu::weak]] int pthread_mutex_unlock(pthread_mutex_t* mutex) noexcept {
   static constinit Next<int(pthread_mutex_t*)> next{"pthread_mutex_unlock"};
   return note_unlock(next(mutex), mutex);
 }
 
-int pthread_rwlock_rdlock(pthread_rwlock_t* lock) noexcept {
+[[gnu::weak]] int pthread_rwlock_rdlock(pthread_rwlock_t* lock) noexcept {
   static constinit Next<int(pthread_rwlock_t*)> next{"pthread_rwlock_rdlock"};
   return note_lock(next(lock), lock);
 }
 
-int pthread_rwlock_tryrdlock(pthread_rwlock_t* lock) noexcept {
+[[gnu::weak]] int pthread_rwlock_tryrdlock(pthread_rwlock_t* lock) noexcept {
   static constinit Next<int(pthread_rwlock_t*)> next{"pthread_rwlock_tryrdlock"};
   return note_lock(next(lock), lock);
 }
 
-int pthread_rwlock_wrlock(pthread_rwlock_t* lock) noexcept {
+[[gnu::weak]] int pthread_rwlock_wrlock(pthread_rwlock_t* lock) noexcept {
   static constinit Next<int(pthread_rwlock_t*)> next{"pthread_rwlock_wrlock"};
   return note_lock(next(lock), lock);
 }
 
-int pthread_rwlock_trywrlock(pthread_rwlock_t* lock) noexcept {
+[[gnu::weak]] int pthread_rwlock_trywrlock(pthread_rwlock_t* lock) noexcept {
   static constinit Next<int(pthread_rwlock_t*)> next{"pthread_rwlock_trywrlock"};
   return note_lock(next(lock), lock);
 }
 
-int pthread_rwlock_clockrdlock(pthread_rwlock_t* lock, clockid_t clock, const timespec* until) noexcept {
+[[gnu::weak]] int pthread_rwlock_clockrdlock(pthread_rwlock_t* lock, clockid_t clock,
+                                             const timespec* until) noexcept {
   static constinit Next<int(pthread_rwlock_t*, clockid_t, const timespec*)> next{"pthread_rwlock_clockrdlock"};
   return note_lock(next(lock, clock, until), lock);
 }
 
-int pthread_rwlock_clockwrlock(pthread_rwlock_t* lock, clockid_t clock, const timespec* until) noexcept {
+[[gnu::weak]] int pthread_rwlock_clockwrlock(pthread_rwlock_t* lock, clockid_t clock,
+                                             const timespec* until) noexcept {
   static constinit Next<int(pthread_rwlock_t*, clockid_t, const timespec*)> next{"pthread_rwlock_clockwrlock"};
   return note_lock(next(lock, clock, until), lock);
 }
 
-int pthread_rwlock_unlock(pthread_rwlock_t* lock) noexcept {
+[[gnu::weak]] int pthread_rwlock_unlock(pthread_rwlock_t* lock) noexcept {
   static constinit Next<int(pthread_rwlock_t*)> next{"pthread_rwlock_unlock"};
   return note_unlock(next(lock), lock);
 }

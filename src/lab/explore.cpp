@@ -155,6 +155,7 @@ class Driver {
     if (options_.keep_trace) last_choices_ = end.choices;
     report_.steps += end.steps;
     report_.ambient_reads += end.ambient_reads;
+    report_.thread_id_reads += end.thread_id_reads;
     report_.hash = hash_after(report_.hash, end);
     report_.max_depth = std::max(report_.max_depth, end.steps);
     if (end.failure) {
@@ -289,6 +290,7 @@ Report drive_replay(std::string_view token, const Options& options, const OneRun
   report.runs = 1;
   report.steps = report.max_depth = run.end().steps;
   report.ambient_reads = run.end().ambient_reads;
+  report.thread_id_reads = run.end().thread_id_reads;
   report.hash = hash_after(0, run.end());
   report.elapsed = SteadyClock::now() - begun;
   if (const auto failure = divergence(*choices, run.end())) {

@@ -1,6 +1,7 @@
 #pragma once
 // Five programs of the shapes that real ones have, for the tests of the lab's determinism.
 #include <cstdint>
+#include <ostream>
 #include <span>
 #include <string_view>
 
@@ -11,6 +12,7 @@ namespace quiesce::lab::tests {
 struct Program {
   std::string_view name;
   Report (*explore)(const Options& options);
+  friend std::ostream& operator<<(std::ostream& out, const Program& program) { return out << program.name; }
 };
 std::span<const Program> programs();
 

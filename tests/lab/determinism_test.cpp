@@ -31,8 +31,6 @@ std::string print_hashes() {
   return text.str();
 }
 
-std::ostream& operator<<(std::ostream& out, const Program& program) { return out << program.name; }
-
 class LabDeterminismOf : public testing::TestWithParam<Program> {};
 
 TEST_P(LabDeterminismOf, ASeedGivesTheSameRunTwice) {

@@ -8,6 +8,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -74,9 +75,21 @@ std::uint64_t microseconds_of_day() {
   return static_cast<std::uint64_t>(now.tv_usec);
 }
 
+std::uint64_t nanoseconds_of_day() {
+  timespec now{};
+  timespec_get(&now, TIME_UTC);
+  return static_cast<std::uint64_t>(now.tv_nsec);
+}
+
 std::uint64_t random_bytes() {
   std::uint64_t value = 0;
   EXPECT_EQ(getrandom(&value, sizeof value, 0), static_cast<ssize_t>(sizeof value));
+  return value;
+}
+
+std::uint64_t filled_bytes() {
+  std::uint64_t value = 0;
+  ::arc4random_buf(&value, sizeof value);
   return value;
 }
 
@@ -89,12 +102,18 @@ std::uint64_t entropy() {
 const Source sources[] = {
     {"clock_gettime",
      [] { return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()); }},
+    {"clock_gettime",  // of another clock, by another way
+     [] { return static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()); }},
     {"gettimeofday", microseconds_of_day},
+    {"timespec_get", nanoseconds_of_day},
     {"getrandom", random_bytes},
     {"getentropy", entropy},
     {"std::random_device", [] { return std::uint64_t{std::random_device()()}; }},
     {"rand", [] { return static_cast<std::uint64_t>(std::rand()); }},
     {"random", [] { return static_cast<std::uint64_t>(::random()); }},
+    {"arc4random", [] { return std::uint64_t{::arc4random()}; }},
+    {"arc4random_uniform", [] { return std::uint64_t{::arc4random_uniform(1U << 30)}; }},
+    {"arc4random_buf", filled_bytes},
 };
 
 class LabAmbientSource : public LabAmbient, public testing::WithParamInterface<Source> {};
@@ -121,14 +140,17 @@ TEST_P(LabAmbientSource, IsCountedWhereItDecidesNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sources, LabAmbientSource, testing::ValuesIn(sources), [](const auto& instance) {
-  std::string name = instance.param.name;
+  std::string name = instance.param.name + std::to_string(instance.index);
   std::erase(name, ':');
   return name;
 });
 
-TEST_F(LabAmbient, TheTimeInSecondsIsCounted) {
-  const Report report = explore_threads({.max_runs = 1}, [] { (void)std::time(nullptr); });
-  EXPECT_EQ(report.ambient_reads, 1u);
+TEST_F(LabAmbient, CoarseClocksAreCounted) {
+  const Report report = explore_threads({.max_runs = 1}, [] {
+    (void)std::time(nullptr);
+    (void)std::clock();
+  });
+  EXPECT_EQ(report.ambient_reads, 2u);
 }
 
 TEST_F(LabAmbient, OfManyReadsTheFirstAreNamed) {
@@ -188,6 +210,25 @@ TEST_F(LabAmbient, AnAddressThatDecidesIsFound) {
   free_list.clear();
 }
 
+TEST_F(LabAmbient, TheOrderInAnUnorderedSetOfPointersIsFound) {
+  std::vector<std::unique_ptr<char[]>> kept;  // so that every run has others, in other distances
+  const Report report = explore_threads({.max_runs = runs}, [&] {
+    std::array<atomic<int>, 8> owned;
+    std::unordered_set<const void*> all;
+    std::vector<const void*> made;
+    for (std::size_t i = 0; i < owned.size(); ++i) {
+      kept.push_back(std::make_unique<char[]>(16 * (1 + kept.size() % 7)));
+      made.push_back(kept.back().get());
+      all.insert(made.back());
+    }
+    for (const void* one : all)
+      owned[static_cast<std::size_t>(std::ranges::find(made, one) - made.begin())].store(1);
+  });
+  const FoundFailure failure = failure_of(report);
+  EXPECT_EQ(failure.kind, FailureKind::nondeterminism);
+  EXPECT_THAT(failure.message, HasSubstr(no_reads));
+}
+
 TEST_F(LabAmbient, TheHashOfAPointerThatDecidesIsFound) {
   std::vector<std::unique_ptr<std::array<char, 64>>> kept;  // so that every run has another
   const Report report = decide_by([&] {
@@ -207,9 +248,13 @@ TEST_F(LabAmbient, WhatAnEarlierRunHasLeftIsFound) {
   EXPECT_THAT(failure.message, HasSubstr("what an earlier run has left, such as a static"));
 }
 
-TEST_F(LabAmbient, TheThreadIsTheSameInEveryRun) {
+// Of the process, not of the run: running twice in one process cannot find it.
+TEST_F(LabAmbient, WhoAsksForTheThreadsIdIsTold) {
   const Report report = decide_by([] { return std::hash<std::thread::id>()(std::this_thread::get_id()); });
   EXPECT_FALSE(report.failed()) << report.text();
+  EXPECT_GE(report.thread_id_reads, runs);
+  EXPECT_EQ(report.ambient_reads, 0u);
+  EXPECT_THAT(report.text(), HasSubstr("looks at the thread's id, which another process has another of"));
 }
 
 // ---- sleeping ----

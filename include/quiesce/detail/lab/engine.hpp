@@ -94,6 +94,7 @@ struct RunEnd {
   std::vector<std::uint32_t> choices;
   std::uint64_t trace_hash = 0;     // of agents, verbs, objects and touches; not of source locations
   std::uint64_t ambient_reads = 0;  // of the system's clocks and randomness
+  std::uint64_t thread_id_reads = 0;
   /// Of a run whose trace is kept: what those who build on the engine know of it. A `step` among the events is the engine's own of
   /// that number, with the states that followed it.
   RunTrace told{};
@@ -242,7 +243,9 @@ class Engine {
   // ---- what is not the lab's (src/lab/ambient.hpp) ----
   /// The agent's step calls a function of the system's that reads a clock or gives randomness. A literal.
   void read_ambient(const char* function);
-  /// Who did, in the last run: for a failure's message; empty: nobody.
+  /// It asks which thread it is on: the same in every run of this process, and another in the next.
+  void read_thread_id() noexcept;
+  /// Who read clocks or took randomness in the last run: for a failure's message; empty: nobody.
   std::string describe_ambient() const;
   /// Ends the run as misuse. True: an agent calls, and is not to sleep.
   bool sleep_for_real(const char* function);
