@@ -14,6 +14,8 @@
 #include <cstdlib>
 #include <ctime>
 #include <random>
+#include <utility>
+#include <vector>
 
 #include "engine_state.hpp"
 #include "where.hpp"
@@ -101,6 +103,47 @@ void Engine::unlocked_for_real(const void* mutex) noexcept {
               [&](const auto& agent) { return give_back(*agent); });
 }
 
+Agent* Engine::State::holder_of_real_lock(const void* mutex) const {
+  for (std::uint32_t i = 0; i < agent_count; ++i) {
+    const auto& locks = agents[i]->real_locks;
+    if (std::ranges::find(locks, mutex, &RealLock::object) != locks.end()) return agents[i].get();
+  }
+  return nullptr;
+}
+
+void Engine::await_real_lock(const void* mutex) noexcept {
+  State& s = *state_;
+  if (s.running == nullptr) return;
+  const auto is_free = [&] { return s.holder_of_real_lock(mutex) == nullptr; };
+  if (s.is_aborting && s.holder_of_real_lock(mutex) != s.running) s.hold_up(*s.running, is_free);
+  if (is_free()) return;
+  if (!s.is_aborting) {
+    s.set_failure(
+        FailureKind::misuse,
+        fmt::format("{} locks a real mutex in step {} that {} holds already, and would wait for ever",
+                    s.name_of(s.running->id), s.end.steps, s.name_of(s.holder_of_real_lock(mutex)->id)),
+        {}, at(s.calls()));
+  }
+  s.abandon(*s.running);
+}
+
+namespace {
+
+/// Of runs on this thread that are over. Nothing but the address is ever looked at: the mutex itself may have gone.
+thread_local std::vector<const void*> left_locked;
+
+}  // namespace
+
+void Engine::State::leave_real_locks() {
+  for (std::uint32_t i = 0; i < agent_count; ++i) {
+    for (const RealLock& lock : std::exchange(agents[i]->real_locks, {})) left_locked.push_back(lock.object);
+  }
+}
+
+bool Engine::adopt_real_lock(const void* mutex) noexcept {
+  return state_->running != nullptr && std::erase(left_locked, mutex) > 0;
+}
+
 void Engine::State::check_real_locks(const Agent& agent, std::string_view does) {
   if (agent.real_locks.empty() || is_over()) return;
   const std::string where = at(agent.real_locks.back().calls);
@@ -172,6 +215,25 @@ int note_lock(int result, const void* mutex) {
   return result;
 }
 
+int try_by_agent(const void* mutex, auto&& try_lock) {
+  int result = try_lock();
+  Engine* engine = current_engine;
+  if (engine == nullptr) [[likely]]
+    return result;
+  if (engine->adopt_real_lock(mutex) && result == EBUSY) result = 0;  // it is this thread's
+  return note_lock(result, mutex);
+}
+
+/// As `lock` would, which may wait, but in an agent's step not for an agent.
+int lock_by_agent(const void* mutex, auto&& try_lock, auto&& lock) {
+  Engine* engine = current_engine;
+  if (engine == nullptr) [[likely]]
+    return lock();
+  if (const int result = try_by_agent(mutex, try_lock); result != EBUSY) return result;
+  engine->await_real_lock(mutex);
+  return note_lock(lock(), mutex);
+}
+
 int note_unlock(int result, const void* mutex) {
   Engine* engine = current_engine;
   if (engine != nullptr && result == 0) [[unlikely]]
@@ -195,6 +257,14 @@ unsigned random_device_value(std::random_device* device) {
 }  // namespace quiesce::lab::detail
 
 using namespace quiesce::lab::detail;
+
+namespace {
+
+constinit Next<int(pthread_mutex_t*)> next_mutex_trylock{"pthread_mutex_trylock"};
+constinit Next<int(pthread_rwlock_t*)> next_rwlock_tryrdlock{"pthread_rwlock_tryrdlock"};
+constinit Next<int(pthread_rwlock_t*)> next_rwlock_trywrlock{"pthread_rwlock_trywrlock"};
+
+}  // namespace
 
 // NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): as the C library declares them
 extern "C" {
@@ -300,23 +370,25 @@ extern "C" {
 
 [[gnu::weak]] int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept {
   static constinit Next<int(pthread_mutex_t*)> next{"pthread_mutex_lock"};
-  return note_lock(next(mutex), mutex);
+  return lock_by_agent(
+      mutex, [&] { return next_mutex_trylock(mutex); }, [&] { return next(mutex); });
 }
 
 [[gnu::weak]] int pthread_mutex_trylock(pthread_mutex_t* mutex) noexcept {
-  static constinit Next<int(pthread_mutex_t*)> next{"pthread_mutex_trylock"};
-  return note_lock(next(mutex), mutex);
+  return try_by_agent(mutex, [&] { return next_mutex_trylock(mutex); });
 }
 
 [[gnu::weak]] int pthread_mutex_timedlock(pthread_mutex_t* mutex, const timespec* until) noexcept {
   static constinit Next<int(pthread_mutex_t*, const timespec*)> next{"pthread_mutex_timedlock"};
-  return note_lock(next(mutex, until), mutex);
+  return lock_by_agent(
+      mutex, [&] { return next_mutex_trylock(mutex); }, [&] { return next(mutex, until); });
 }
 
 [[gnu::weak]] int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock,
                                           const timespec* until) noexcept {
   static constinit Next<int(pthread_mutex_t*, clockid_t, const timespec*)> next{"pthread_mutex_clocklock"};
-  return note_lock(next(mutex, clock, until), mutex);
+  return lock_by_agent(
+      mutex, [&] { return next_mutex_trylock(mutex); }, [&] { return next(mutex, clock, until); });
 }
 
 [[gnu::weak]] int pthread_mutex_unlock(pthread_mutex_t* mutex) noexcept {
@@ -326,34 +398,36 @@ extern "C" {
 
 [[gnu::weak]] int pthread_rwlock_rdlock(pthread_rwlock_t* lock) noexcept {
   static constinit Next<int(pthread_rwlock_t*)> next{"pthread_rwlock_rdlock"};
-  return note_lock(next(lock), lock);
+  return lock_by_agent(
+      lock, [&] { return next_rwlock_tryrdlock(lock); }, [&] { return next(lock); });
 }
 
 [[gnu::weak]] int pthread_rwlock_tryrdlock(pthread_rwlock_t* lock) noexcept {
-  static constinit Next<int(pthread_rwlock_t*)> next{"pthread_rwlock_tryrdlock"};
-  return note_lock(next(lock), lock);
+  return try_by_agent(lock, [&] { return next_rwlock_tryrdlock(lock); });
 }
 
 [[gnu::weak]] int pthread_rwlock_wrlock(pthread_rwlock_t* lock) noexcept {
   static constinit Next<int(pthread_rwlock_t*)> next{"pthread_rwlock_wrlock"};
-  return note_lock(next(lock), lock);
+  return lock_by_agent(
+      lock, [&] { return next_rwlock_trywrlock(lock); }, [&] { return next(lock); });
 }
 
 [[gnu::weak]] int pthread_rwlock_trywrlock(pthread_rwlock_t* lock) noexcept {
-  static constinit Next<int(pthread_rwlock_t*)> next{"pthread_rwlock_trywrlock"};
-  return note_lock(next(lock), lock);
+  return try_by_agent(lock, [&] { return next_rwlock_trywrlock(lock); });
 }
 
 [[gnu::weak]] int pthread_rwlock_clockrdlock(pthread_rwlock_t* lock, clockid_t clock,
                                              const timespec* until) noexcept {
   static constinit Next<int(pthread_rwlock_t*, clockid_t, const timespec*)> next{"pthread_rwlock_clockrdlock"};
-  return note_lock(next(lock, clock, until), lock);
+  return lock_by_agent(
+      lock, [&] { return next_rwlock_tryrdlock(lock); }, [&] { return next(lock, clock, until); });
 }
 
 [[gnu::weak]] int pthread_rwlock_clockwrlock(pthread_rwlock_t* lock, clockid_t clock,
                                              const timespec* until) noexcept {
   static constinit Next<int(pthread_rwlock_t*, clockid_t, const timespec*)> next{"pthread_rwlock_clockwrlock"};
-  return note_lock(next(lock, clock, until), lock);
+  return lock_by_agent(
+      lock, [&] { return next_rwlock_trywrlock(lock); }, [&] { return next(lock, clock, until); });
 }
 
 [[gnu::weak]] int pthread_rwlock_unlock(pthread_rwlock_t* lock) noexcept {

@@ -7,7 +7,8 @@
 //     the second time, the failure says who did it.
 //  3. An agent that sleeps for real stops everybody, for all run on one thread: misuse.
 //  4. An agent that gives way while it holds a real mutex, or ends so: misuse, at once. If another agent came to lock it, the thread
-//     would wait for ever for itself.
+//     would wait for ever for itself. The same where it locks one twice. What a run leaves locked the next that locks it takes over,
+//     so that the run that failed can be made again.
 //  5. Under the address and the thread sanitizer, which define the same functions, nothing is watched.
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)

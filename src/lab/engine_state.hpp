@@ -143,6 +143,8 @@ struct Engine::State {
   bool is_over() const { return end.failure || late_failure || is_aborting || gave_up; }
 
   // ---- ambient.cpp ----
+  Agent* holder_of_real_lock(const void* mutex) const;
+  void leave_real_locks();
   void check_real_locks(const Agent& agent, std::string_view does);
   std::vector<std::uintptr_t> calls() const;  // none if no trace is kept
 

@@ -118,7 +118,7 @@ Task<> races_and_timers(Cx cx, Scope<>& scope) {
 
 Task<> finalizers_and_obligations(Cx cx, Scope<>&) {
   auto board = std::make_shared<Board>();
-  auto body = [board](Cx inner, Scope<>& scope) -> Task<> {
+  auto body = [board](Cx inner, Scope<CollectAll>& scope) -> Task<> {
     auto last = [board] { board->note(1); };
     auto before_it = [board](Cx mine) -> Task<> {
       co_await mine.sleep(1ms);

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -396,10 +397,76 @@ TEST_F(LabAmbient, ARealMutexWithinAStepIsFine) {
 }
 
 TEST_F(LabAmbient, AnAgentMayNotEndWithARealMutex) {
-  static std::mutex real;
-  const Report report = explore_threads({.max_runs = 1}, [] { thread([] { real.lock(); }).join(); });
-  EXPECT_THAT(failure_of(report).message, HasSubstr("ends in step"));
+  static std::mutex real;  // stays locked after the first run
+  for (int i = 0; i < 2; ++i) {
+    const Report report = explore_threads({.max_runs = 1}, [] { thread([] { real.lock(); }).join(); });
+    EXPECT_EQ(failure_of(report).kind, FailureKind::misuse);
+    EXPECT_THAT(failure_of(report).message, HasSubstr("ends in step"));
+    EXPECT_THAT(failure_of(report).message, HasSubstr("while it holds a real mutex"));
+  }
+}
+
+TEST_F(LabAmbient, LockingARealMutexTwiceIsNotWaitedFor) {
+  std::mutex real;
+  const Report report = explore_threads({.max_runs = 1}, [&] {
+    real.lock();
+    real.lock();
+  });
+  EXPECT_EQ(failure_of(report).kind, FailureKind::misuse);
+  EXPECT_THAT(failure_of(report).message,
+              HasSubstr("main locks a real mutex in step 0 that main holds already, and would wait for ever"));
+}
+
+// The run is given up while one of them holds it; the other is unwound first, as the last that was made.
+TEST_F(LabAmbient, ADestructorOfARunThatIsGivenUpWaitsForARealMutex) {
+  std::mutex real;
+  int locked = 0;
+  struct LocksAtItsEnd {
+    std::mutex& lock;
+    int& count;
+    ~LocksAtItsEnd() {
+      const std::scoped_lock hold(lock);
+      ++count;
+    }
+  };
+  const Report report = explore_threads({.strategy = exhaustive(), .max_runs = 1}, [&] {
+    atomic<int> x{0};
+    thread holder([&] {
+      x.load();
+      const std::scoped_lock hold(real);
+      x.store(1);
+    });
+    thread last([&] {
+      const LocksAtItsEnd late{real, locked};
+      for (;;) x.store(2);
+    });
+    holder.join();
+    last.join();
+  });
   EXPECT_THAT(failure_of(report).message, HasSubstr("while it holds a real mutex"));
+  EXPECT_THAT(failure_of(report).message, Not(HasSubstr("besides")));
+  EXPECT_TRUE(real.try_lock()) << "all gave it back";
+  real.unlock();
+}
+
+// It is not the lab's to say how long.
+TEST_F(LabAmbient, AMutexThatAnotherRealThreadHoldsIsWaitedFor) {
+  std::mutex real;
+  std::atomic<bool> is_locked{false}, is_awaited{false};
+  std::thread holder([&] {
+    const std::scoped_lock hold(real);
+    is_locked = true;
+    is_locked.notify_one();
+    is_awaited.wait(false);
+  });
+  is_locked.wait(false);
+  const Report report = explore_threads({.max_runs = 1}, [&] {
+    is_awaited = true;
+    is_awaited.notify_one();
+    const std::scoped_lock hold(real);
+  });
+  EXPECT_FALSE(report.failed()) << report.text();
+  holder.join();
 }
 
 }  // namespace

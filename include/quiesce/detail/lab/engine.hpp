@@ -250,6 +250,11 @@ class Engine {
   /// Ends the run as misuse. True: an agent calls, and is not to sleep.
   bool sleep_for_real(const char* function);
   void locked_for_real(const void* mutex);
+  /// An agent of an earlier run on this thread has locked it and never given it back. True once: it is the calling agent's now.
+  bool adopt_real_lock(const void* mutex) noexcept;
+  /// Before an agent waits for a mutex that is locked. Returns where nobody of this run has it; else the run has failed as misuse, and
+  /// the agent does not go on.
+  void await_real_lock(const void* mutex) noexcept;
   void unlocked_for_real(const void* mutex) noexcept;
   /// For the trace; set by whoever keeps time.
   std::int64_t time_ns = 0;
