@@ -4,9 +4,11 @@
 #include <chrono>
 #include <cstdlib>
 #include <memory>
+#include <sstream>
 #include <utility>
 #include <vector>
 
+#include "quiesce/lab/trace_file.hpp"
 #include "quiesce/quiesce.hpp"
 
 namespace quiesce::lab::tests {
@@ -258,6 +260,17 @@ std::uint64_t hash_of_seeds(const Program& program, std::uint64_t seeds) {
   for (std::uint64_t seed = 0; seed < seeds; ++seed)
     hash = child(LogicalId{hash ^ program.explore({.seed = seed, .max_runs = 1}).hash}, 0).value;
   return hash;
+}
+
+std::string trace_of_seed(const Program& program, std::uint64_t seed, Lines lines) {
+  const Report report = program.explore({.seed = seed, .max_runs = 1, .keep_trace = true});
+  RunTrace trace = *report.trace;
+  for (TraceEvent& event : trace.events) {
+    if (lines == Lines::left_out) event.where.clear();
+  }
+  std::ostringstream text;
+  write_trace(text, trace, {});
+  return std::move(text).str();
 }
 
 std::uint64_t seeds_wanted() {

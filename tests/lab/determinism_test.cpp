@@ -17,17 +17,29 @@
 #include <vector>
 
 #include "lab/determinism_support.hpp"
+#include "lab/fnv.hpp"
 
 namespace quiesce::lab::tests {
 namespace {
 
 constexpr const char* print_variable = "QUIESCE_PRINT_HASHES";
-constexpr std::uint64_t seeds_printed = 100;
+constexpr std::uint64_t seeds_printed = 200, runs_printed = 50, traces_printed = 5;
 
+/// Nothing in it may depend on the process or the compiler.
 std::string print_hashes() {
   std::ostringstream text;
-  for (const Program& program : programs())
-    text << "hash " << program.name << ' ' << std::hex << hash_of_seeds(program, seeds_printed) << '\n';
+  text << std::hex;
+  for (const Program& program : programs()) {
+    text << "hash " << program.name << " seeds " << hash_of_seeds(program, seeds_printed) << '\n';
+    for (const StrategySpec strategy : {random(), pct(3), dpor(), exhaustive(2)}) {
+      const Report report = program.explore({.strategy = strategy, .seed = 7, .max_runs = runs_printed});
+      text << "hash " << program.name << ' ' << to_string(strategy) << ' ' << report.hash << '\n';
+    }
+    std::string traces;
+    for (std::uint64_t seed = 0; seed < traces_printed; ++seed)
+      traces += trace_of_seed(program, seed, Lines::left_out);
+    text << "hash " << program.name << " traces " << detail::fnv1a_64(traces) << '\n';
+  }
   return text.str();
 }
 
@@ -47,6 +59,14 @@ TEST_P(LabDeterminismOf, ASeedGivesTheSameRunTwice) {
     ++seen[once.hash];
   }
   EXPECT_GT(seen.size(), seeds / 4) << "the schedules hardly differ";
+}
+
+TEST_P(LabDeterminismOf, ASeedGivesTheSameTraceByteForByte) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const std::string once = trace_of_seed(GetParam(), seed, Lines::kept);
+    EXPECT_GT(once.size(), 1'000u);
+    EXPECT_EQ(once, trace_of_seed(GetParam(), seed, Lines::kept)) << "seed " << seed;
+  }
 }
 
 // The seed is one of the exploration: all of its runs come again.

@@ -445,6 +445,7 @@ TEST_F(LabAmbient, ADestructorOfARunThatIsGivenUpWaitsForARealMutex) {
   });
   EXPECT_THAT(failure_of(report).message, HasSubstr("while it holds a real mutex"));
   EXPECT_THAT(failure_of(report).message, Not(HasSubstr("besides")));
+  EXPECT_GT(locked, 0);
   EXPECT_TRUE(real.try_lock()) << "all gave it back";
   real.unlock();
 }

@@ -100,6 +100,13 @@ TEST(LabExploreThreads, ATokenThatDoesNotFitIsADivergence) {
   failure = failure_of(replay_threads("what?", lose_an_update));
   EXPECT_EQ(failure.kind, FailureKind::divergence);
   EXPECT_EQ(failure.message, "the token is cut off, or not a token");
+  std::string mistyped = make_token(std::vector<std::uint32_t>{7}), other_version = mistyped;
+  mistyped[3] = mistyped[3] == 'A' ? 'B' : 'A';
+  other_version[0] = 'B';
+  EXPECT_EQ(failure_of(replay_threads(mistyped, lose_an_update)).message,
+            "the token's checksum is wrong, so a part of it is mistyped or missing");
+  EXPECT_EQ(failure_of(replay_threads(other_version, lose_an_update)).message,
+            "the token is of another version of the library");
   // One that a repaired body can follow to its end says that all is well.
   EXPECT_FALSE(replay_threads(make_token({}), lose_an_update).failed());
 }
