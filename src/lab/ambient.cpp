@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -15,7 +16,6 @@
 #include <ctime>
 #include <random>
 #include <utility>
-#include <vector>
 
 #include "engine_state.hpp"
 #include "where.hpp"
@@ -24,29 +24,24 @@ namespace quiesce::lab::detail {
 
 namespace {
 
-/// Reads that one message names.
-constexpr std::size_t reads_named_max = 3;
-
-std::string at(std::span<const std::uintptr_t> calls) {
-  const std::string caller = calls.empty() ? std::string() : find_caller(calls);
+std::string at(const Calls& calls) {
+  const std::string caller = calls.count == 0 ? std::string() : find_caller(calls);
   return caller.empty() ? caller : " at " + caller;
 }
 
 }  // namespace
 
 // Not looked up yet: that takes a lock, and may be what is about to be noted.
-std::vector<std::uintptr_t> Engine::State::calls() const {
-  return limits.keep_trace ? note_calls() : std::vector<std::uintptr_t>();
-}
+Calls Engine::State::calls() const { return limits.keep_trace ? note_calls() : Calls(); }
 
 // ---- reads ----
 
-void Engine::read_ambient(const char* function) {
+void Engine::read_ambient(const char* function) noexcept {
   State& s = *state_;
   if (s.running == nullptr || s.is_aborting) return;
   ++s.end.ambient_reads;
-  if (s.ambient.size() == reads_named_max) return;
-  s.ambient.push_back({function, s.end.steps, s.name_of(s.running->id), s.calls()});
+  if (s.ambient.size() < s.ambient.capacity())
+    s.ambient.push_back({function, s.end.steps, s.running->id, s.calls()});
 }
 
 void Engine::read_thread_id() noexcept {
@@ -58,8 +53,8 @@ std::string Engine::describe_ambient() const {
   const State& s = *state_;
   std::string text;
   for (const AmbientRead& read : s.ambient) {
-    text += fmt::format("{}{} called {} in step {}{}", text.empty() ? "" : ", ", read.agent, read.function,
-                        read.step, at(read.calls));
+    text += fmt::format("{}{} called {} in step {}{}", text.empty() ? "" : ", ", s.name_of(read.agent),
+                        read.function, read.step, at(read.calls));
   }
   if (s.end.ambient_reads > s.ambient.size())
     text += fmt::format(", and there were {} more such calls", s.end.ambient_reads - s.ambient.size());
@@ -83,9 +78,11 @@ bool Engine::sleep_for_real(const char* function) {
 
 // ---- mutexes ----
 
-void Engine::locked_for_real(const void* mutex) {
+void Engine::locked_for_real(const void* mutex) noexcept {
   State& s = *state_;
-  if (s.running != nullptr) s.running->real_locks.push_back({mutex, s.calls()});
+  if (s.running == nullptr) return;
+  RealLocks& locks = s.running->real_locks;
+  if (locks.size() < locks.capacity()) locks.push_back({mutex, s.calls()});
 }
 
 // By who locked it, unless somebody else does what nobody should.
@@ -129,19 +126,30 @@ void Engine::await_real_lock(const void* mutex) noexcept {
 
 namespace {
 
-/// Of runs on this thread that are over. Nothing but the address is ever looked at: the mutex itself may have gone.
-thread_local std::vector<const void*> left_locked;
+/// What runs on this thread that are over have left locked, the last of it. Nothing but the address is ever looked at: the mutex
+/// itself may have gone.
+struct LeftLocked {
+  std::array<const void*, 64> mutexes;
+  std::size_t next;
+};
+constinit thread_local LeftLocked left_locked{};
 
 }  // namespace
 
 void Engine::State::leave_real_locks() {
   for (std::uint32_t i = 0; i < agent_count; ++i) {
-    for (const RealLock& lock : std::exchange(agents[i]->real_locks, {})) left_locked.push_back(lock.object);
+    for (const RealLock& lock : agents[i]->real_locks)
+      left_locked.mutexes[left_locked.next++ % left_locked.mutexes.size()] = lock.object;
+    agents[i]->real_locks.clear();
   }
 }
 
 bool Engine::adopt_real_lock(const void* mutex) noexcept {
-  return state_->running != nullptr && std::erase(left_locked, mutex) > 0;
+  if (state_->running == nullptr || left_locked.next == 0) return false;
+  const auto left = std::ranges::find(left_locked.mutexes, mutex);
+  if (left == left_locked.mutexes.end()) return false;
+  *left = nullptr;
+  return true;
 }
 
 void Engine::State::check_real_locks(const Agent& agent, std::string_view does) {

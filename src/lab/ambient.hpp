@@ -9,7 +9,8 @@
 //  4. An agent that gives way while it holds a real mutex, or ends so: misuse, at once. If another agent came to lock it, the thread
 //     would wait for ever for itself. The same where it locks one twice. What a run leaves locked the next that locks it takes over,
 //     so that the run that failed can be made again.
-//  5. Under the address and the thread sanitizer, which define the same functions, nothing is watched.
+//  5. What is noted of a call takes no memory and no lock: it may be malloc that calls.
+//  6. Under the address and the thread sanitizer, which define the same functions, nothing is watched.
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define QUIESCE_LAB_WATCHES 0
@@ -22,24 +23,32 @@
 #define QUIESCE_LAB_WATCHES 1
 #endif
 
+#include <boost/container/static_vector.hpp>
 #include <cstdint>
-#include <string>
-#include <vector>
+
+#include "quiesce/logical.hpp"
+#include "where.hpp"
 
 namespace quiesce::lab::detail {
 
 constexpr bool watches_ambient = QUIESCE_LAB_WATCHES != 0;
 
+// Noted without memory of their own: who reads the clock or locks may be malloc itself, in the middle of its work.
+
 struct AmbientRead {
   const char* function;
   std::uint64_t step;
-  std::string agent;
-  std::vector<std::uintptr_t> calls;  // of runs whose trace is kept
+  LogicalId agent;
+  Calls calls;  // none if the run's trace is not kept
 };
+/// The first of a run: as many as one message names.
+using AmbientReads = boost::container::static_vector<AmbientRead, 3>;
 
 struct RealLock {
   const void* object;
-  std::vector<std::uintptr_t> calls;  // the same
+  Calls calls;  // the same
 };
+/// Of an agent. What it holds beyond these is not seen.
+using RealLocks = boost::container::static_vector<RealLock, 8>;
 
 }  // namespace quiesce::lab::detail

@@ -49,7 +49,7 @@ struct Agent {
   Clock waker_clock;  // what those knew who have woken it
   std::unique_ptr<Fiber> fiber;
   quiesce::detail::ThreadContext context;
-  std::vector<RealLock> real_locks;  // that it holds
+  RealLocks real_locks;  // that it holds
 
   bool has_ended() const { return phase >= Phase::Ended; }
 };
@@ -105,8 +105,8 @@ struct Engine::State {
   std::size_t choices_expected = 0;
   std::vector<Trace> trace;
   std::vector<AgentEvent> agent_events;
-  std::vector<AmbientRead> ambient;  // the first
-  bool gave_up = false;              // the strategy
+  AmbientReads ambient;
+  bool gave_up = false;  // the strategy
 
   bool is_aborting = false;
   bool is_ruined = false;
@@ -146,7 +146,7 @@ struct Engine::State {
   Agent* holder_of_real_lock(const void* mutex) const;
   void leave_real_locks();
   void check_real_locks(const Agent& agent, std::string_view does);
-  std::vector<std::uintptr_t> calls() const;  // none if no trace is kept
+  Calls calls() const;  // none if no trace is kept
 
   // ---- engine_give_up.cpp ----
   void give_up();

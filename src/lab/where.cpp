@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string_view>
 
 #include "quiesce/panic_isolation.hpp"
@@ -19,9 +20,6 @@ bool is_ours_or_standard(std::string_view file) {
 }
 
 std::string_view base_name(std::string_view file) { return file.substr(file.rfind('/') + 1); }
-
-/// Of a stack; those of the lab and the standard library are the innermost.
-constexpr std::size_t calls_max = 24;
 
 // A line of a stack trace is "#0 function at file:line", or without the place.
 std::string first_caller(std::string_view trace) {
@@ -54,18 +52,17 @@ bool tells_caller(std::source_location where) {
 
 std::string find_caller() { return first_caller(quiesce::detail::capture_stack_trace(1)); }
 
-std::string find_caller(std::span<const std::uintptr_t> calls) {
-  return first_caller(quiesce::detail::describe_frames(calls));
+std::string find_caller(const Calls& calls) {
+  return first_caller(quiesce::detail::describe_frames(std::span(calls.addresses).first(calls.count)));
 }
 
-std::vector<std::uintptr_t> note_calls() {
-  std::vector<std::uintptr_t> calls;
-  calls.reserve(calls_max);
+Calls note_calls() noexcept {
+  Calls calls;
   const auto note = [](_Unwind_Context* frame, void* into) {
-    auto& noted = *static_cast<std::vector<std::uintptr_t>*>(into);
+    auto& noted = *static_cast<Calls*>(into);
     const std::uintptr_t returns_to = _Unwind_GetIP(frame);
-    if (noted.size() == calls_max || returns_to == 0) return _URC_END_OF_STACK;
-    noted.push_back(returns_to - 1);  // in the call, not behind it
+    if (noted.count == Calls::max || returns_to == 0) return _URC_END_OF_STACK;
+    noted.addresses[noted.count++] = returns_to - 1;  // in the call, not behind it
     return _URC_NO_REASON;
   };
   _Unwind_Backtrace(note, &calls);

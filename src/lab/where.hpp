@@ -1,10 +1,10 @@
 #pragma once
 // Places in the source, as reports show them.
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <source_location>
-#include <span>
 #include <string>
-#include <vector>
 
 namespace quiesce::lab::detail {
 
@@ -18,8 +18,14 @@ std::string at_text(std::source_location where);
 bool tells_caller(std::source_location where);
 /// "file.cpp:12" of the innermost frame on this stack that does; empty without debug information.
 std::string find_caller();
-/// The addresses of calls on this stack: cheap, and without locks. `find_caller` of them, later, is as find_caller() now.
-std::vector<std::uintptr_t> note_calls();
-std::string find_caller(std::span<const std::uintptr_t> calls);
+/// Addresses of calls on a stack, the innermost first.
+struct Calls {
+  static constexpr std::size_t max = 24;  // those of the lab and the standard library are the innermost
+  std::array<std::uintptr_t, max> addresses;
+  std::size_t count = 0;
+};
+/// Those on this stack: cheap, and without locks or memory. `find_caller` of them, later, is as find_caller() now.
+Calls note_calls() noexcept;
+std::string find_caller(const Calls& calls);
 
 }  // namespace quiesce::lab::detail

@@ -242,14 +242,14 @@ class Engine {
 
   // ---- what is not the lab's (src/lab/ambient.hpp) ----
   /// The agent's step calls a function of the system's that reads a clock or gives randomness. A literal.
-  void read_ambient(const char* function);
+  void read_ambient(const char* function) noexcept;
   /// It asks which thread it is on: the same in every run of this process, and another in the next.
   void read_thread_id() noexcept;
   /// Who read clocks or took randomness in the last run: for a failure's message; empty: nobody.
   std::string describe_ambient() const;
   /// Ends the run as misuse. True: an agent calls, and is not to sleep.
   bool sleep_for_real(const char* function);
-  void locked_for_real(const void* mutex);
+  void locked_for_real(const void* mutex) noexcept;
   /// An agent of an earlier run on this thread has locked it and never given it back. True once: it is the calling agent's now.
   bool adopt_real_lock(const void* mutex) noexcept;
   /// Before an agent waits for a mutex that is locked. Returns where nobody of this run has it; else the run has failed as misuse, and
