@@ -32,7 +32,15 @@ std::string at(const Calls& calls) {
 }  // namespace
 
 // Not looked up yet: that takes a lock, and may be what is about to be noted.
-Calls Engine::State::calls() const { return limits.keep_trace ? note_calls() : Calls(); }
+void Engine::State::note(Calls& calls) const noexcept {
+  if (limits.keep_trace) note_calls(calls);
+}
+
+std::string Engine::State::here() const {
+  Calls calls;
+  note(calls);
+  return at(calls);
+}
 
 // ---- reads ----
 
@@ -40,8 +48,9 @@ void Engine::read_ambient(const char* function) noexcept {
   State& s = *state_;
   if (s.running == nullptr || s.is_aborting) return;
   ++s.end.ambient_reads;
-  if (s.ambient.size() < s.ambient.capacity())
-    s.ambient.push_back({function, s.end.steps, s.running->id, s.calls()});
+  if (s.ambient.size() == s.ambient.capacity()) return;
+  s.ambient.push_back({function, s.end.steps, s.running->id});
+  s.note(s.ambient.back().calls);
 }
 
 void Engine::read_thread_id() noexcept {
@@ -72,7 +81,7 @@ bool Engine::sleep_for_real(const char* function) {
       fmt::format("{} sleeps for real ({}) in step {}, and everybody with it: in the lab time is virtual; use "
                   "cx.sleep, or a wait that another agent ends",
                   s.name_of(s.running->id), function, s.end.steps),
-      at(s.calls()), {});
+      s.here(), {});
   return true;
 }
 
@@ -82,7 +91,8 @@ void Engine::locked_for_real(const void* mutex) noexcept {
   State& s = *state_;
   if (s.running == nullptr) return;
   RealLocks& locks = s.running->real_locks;
-  if (locks.size() < locks.capacity()) locks.push_back({mutex, s.calls()});
+  if (locks.size() == locks.capacity()) return;
+  s.note(locks.emplace_back(mutex).calls);
 }
 
 // By who locked it, unless somebody else does what nobody should.
@@ -119,7 +129,7 @@ void Engine::await_real_lock(const void* mutex) noexcept {
         FailureKind::misuse,
         fmt::format("{} locks a real mutex in step {} that {} holds already, and would wait for ever",
                     s.name_of(s.running->id), s.end.steps, s.name_of(s.holder_of_real_lock(mutex)->id)),
-        {}, at(s.calls()));
+        {}, s.here());
   }
   s.abandon(*s.running);
 }

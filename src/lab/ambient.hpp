@@ -39,7 +39,7 @@ struct AmbientRead {
   const char* function;
   std::uint64_t step;
   LogicalId agent;
-  Calls calls;  // none if the run's trace is not kept
+  Calls calls = {};  // none if the run's trace is not kept
 };
 /// The first of a run: as many as one message names.
 using AmbientReads = boost::container::static_vector<AmbientRead, 3>;
@@ -47,6 +47,7 @@ using AmbientReads = boost::container::static_vector<AmbientRead, 3>;
 struct RealLock {
   const void* object;
   Calls calls;  // the same
+  explicit RealLock(const void* mutex) noexcept : object(mutex) {}
 };
 /// Of an agent. What it holds beyond these is not seen.
 using RealLocks = boost::container::static_vector<RealLock, 8>;

@@ -146,7 +146,8 @@ struct Engine::State {
   Agent* holder_of_real_lock(const void* mutex) const;
   void leave_real_locks();
   void check_real_locks(const Agent& agent, std::string_view does);
-  Calls calls() const;  // none if no trace is kept
+  void note(Calls& calls) const noexcept;  // none if no trace is kept
+  std::string here() const;                // " at file:line", the same
 
   // ---- engine_give_up.cpp ----
   void give_up();

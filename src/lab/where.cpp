@@ -56,17 +56,16 @@ std::string find_caller(const Calls& calls) {
   return first_caller(quiesce::detail::describe_frames(std::span(calls.addresses).first(calls.count)));
 }
 
-Calls note_calls() noexcept {
-  Calls calls;
-  const auto note = [](_Unwind_Context* frame, void* into) {
-    auto& noted = *static_cast<Calls*>(into);
+void note_calls(Calls& into) noexcept {
+  const auto note = [](_Unwind_Context* frame, void* calls) {
+    auto& noted = *static_cast<Calls*>(calls);
     const std::uintptr_t returns_to = _Unwind_GetIP(frame);
     if (noted.count == Calls::max || returns_to == 0) return _URC_END_OF_STACK;
     noted.addresses[noted.count++] = returns_to - 1;  // in the call, not behind it
     return _URC_NO_REASON;
   };
-  _Unwind_Backtrace(note, &calls);
-  return calls;
+  into.count = 0;
+  _Unwind_Backtrace(note, &into);
 }
 
 }  // namespace quiesce::lab::detail

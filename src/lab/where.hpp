@@ -20,12 +20,13 @@ bool tells_caller(std::source_location where);
 std::string find_caller();
 /// Addresses of calls on a stack, the innermost first.
 struct Calls {
-  static constexpr std::size_t max = 24;  // those of the lab and the standard library are the innermost
-  std::array<std::uintptr_t, max> addresses;
-  std::size_t count = 0;
+  static constexpr std::size_t max = 24;      // those of the lab and the standard library are the innermost
+  std::array<std::uintptr_t, max> addresses;  // not cleared: most are never looked at
+  std::size_t count;
+  Calls() noexcept : count(0) {}
 };
 /// Those on this stack: cheap, and without locks or memory. `find_caller` of them, later, is as find_caller() now.
-Calls note_calls() noexcept;
+void note_calls(Calls& into) noexcept;
 std::string find_caller(const Calls& calls);
 
 }  // namespace quiesce::lab::detail
