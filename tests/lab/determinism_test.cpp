@@ -123,6 +123,8 @@ std::string hashes_of_another_process() {
     dup2(ends[1], STDOUT_FILENO);
     close(ends[0]);
     setenv(print_variable, "1", 1);
+    for (const char* variable : {"GTEST_TOTAL_SHARDS", "GTEST_SHARD_INDEX", "GTEST_SHARD_STATUS_FILE"})
+      unsetenv(variable);
     execl("/proc/self/exe", "lab_tests", "--gtest_filter=LabDeterminism.PrintsHashes", nullptr);
     _exit(127);
   }
