@@ -120,6 +120,7 @@ RunEnd Engine::run(Strategy& strategy, std::string_view name, std::function<void
   s.give_up();
   strategy.end_run(is_complete);
   s.choices_expected = s.end.choices.size();
+  s.end.was_given_up = s.gave_up;
   return std::move(s.end);
 }
 

@@ -161,7 +161,7 @@ class Driver {
     if (end.failure) {
       ++report_.failures;
       if (!report_.failed()) look_closer(end, run);
-    } else if (run % sample_interval == sample_first) {
+    } else if (run % sample_interval == sample_first && !end.was_given_up) {
       repeat(end, run);
     }
   }

@@ -90,6 +90,7 @@ struct Failure {
 struct RunEnd {
   std::optional<Failure> failure;
   std::uint64_t steps = 0;
+  bool was_given_up = false;  // by the strategy, before its end
   /// The index in `enabled` at each step at which there was more than one, and each draw.
   std::vector<std::uint32_t> choices;
   std::uint64_t trace_hash = 0;     // of agents, verbs, objects and touches; not of source locations
