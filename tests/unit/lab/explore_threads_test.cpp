@@ -319,6 +319,38 @@ TEST(LabExploreThreads, ABodyThatIsNotDeterministicIsFound) {
               HasSubstr("one failed at step 0 (assertion: the third), the other ended well after 1 steps"));
 }
 
+/// Takes the first that can move, and gives every run up at its third step.
+class GivesUp : public detail::Strategy {
+ public:
+  bool begin_run() override {
+    steps_ = 0;
+    return true;
+  }
+  LogicalId choose(std::span<const LogicalId> enabled) override {
+    return steps_ == 2 ? LogicalId{} : enabled.front();
+  }
+  std::uint32_t draw(std::uint32_t) override { return 0; }
+  void executed(const detail::Step&) override { ++steps_; }
+  void end_run(bool) override {}
+  Counts counts() const override { return {}; }
+
+ private:
+  int steps_ = 0;
+};
+
+// Its choices say nothing of the steps that it has not made.
+TEST(LabExploreThreads, ARunThatItsStrategyGivesUpIsNotComparedWithAWholeOne) {
+  const auto run = [](detail::Engine& engine, detail::Strategy& strategy) {
+    return engine.run(strategy, "main", [] {
+      lab::atomic<int> x(0);
+      for (int i = 0; i < 4; ++i) x.store(i);
+    });
+  };
+  const Report report = detail::drive({.max_runs = 100}, std::make_unique<GivesUp>(), run);
+  EXPECT_FALSE(report.failed()) << report.text();
+  EXPECT_EQ(report.steps, 200u);
+}
+
 TEST(LabExploreThreads, ObjectsFromOutsideOfTheRunAreMisuse) {
   lab::atomic<int> x(0);
   EXPECT_EQ(failure_of(explore_threads({.max_runs = 1}, [&] { x.load(); })).kind, FailureKind::misuse);
