@@ -37,6 +37,7 @@
 #include <iosfwd>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -415,6 +416,8 @@ namespace detail {
 // The calling thread's stack as text, one frame a line, without the innermost `skip` frames; file and line
 // where the program has debug information. Empty when no frame could be read.
 [[nodiscard]] std::string capture_stack_trace(std::size_t skip = 0);
+// The same of addresses of calls that were noted earlier.
+[[nodiscard]] std::string describe_frames(std::span<const std::uintptr_t> frames);
 
 }  // namespace detail
 }  // namespace quiesce

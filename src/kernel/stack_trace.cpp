@@ -97,15 +97,31 @@ struct TraceWriter {
   }
 };
 
+constinit std::mutex mutex;
+
+// Under the mutex. Null where the program cannot be read.
+backtrace_state* the_state() {
+  static backtrace_state* const state = backtrace_create_state(nullptr, 0, ignore_error, nullptr);
+  return state;
+}
+
 }  // namespace
 
-std::string capture_stack_trace(std::size_t skip) {
-  static std::mutex mutex;
+std::string describe_frames(std::span<const std::uintptr_t> frames) {
   const std::lock_guard lock(mutex);
-  static backtrace_state* const state = backtrace_create_state(nullptr, 0, ignore_error, nullptr);
-  if (state == nullptr) return {};
-  TraceWriter writer{state, {}};
-  backtrace_simple(state, static_cast<int>(skip) + 1, TraceWriter::on_frame, ignore_error, &writer);
+  TraceWriter writer{the_state(), {}};
+  if (writer.state == nullptr) return {};
+  for (const std::uintptr_t pc : frames) {
+    if (TraceWriter::on_frame(&writer, pc) != 0) break;
+  }
+  return std::move(writer.text);
+}
+
+std::string capture_stack_trace(std::size_t skip) {
+  const std::lock_guard lock(mutex);
+  TraceWriter writer{the_state(), {}};
+  if (writer.state == nullptr) return {};
+  backtrace_simple(writer.state, static_cast<int>(skip) + 1, TraceWriter::on_frame, ignore_error, &writer);
   return std::move(writer.text);
 }
 

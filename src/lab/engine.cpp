@@ -123,6 +123,7 @@ RunEnd Engine::run(Strategy& strategy, std::string_view name, std::function<void
   s.give_up();
   strategy.end_run(is_complete);
   s.choices_expected = s.end.choices.size();
+  s.end.was_given_up = s.gave_up;
   return std::move(s.end);
 }
 
@@ -156,6 +157,7 @@ void Engine::State::reset(Strategy& chooser) {
   holders.clear();
   trace.clear();
   agent_events.clear();
+  ambient.clear();
   step.touches.reserve(step_capacity);
   end = RunEnd{};
   end.choices.reserve(choices_expected);
@@ -265,6 +267,7 @@ void Engine::State::make_step(Agent& agent, std::int64_t now_ns) {
   if (agent.has_ended()) {
     add_touch({agent.id, Access::Write});
     note(AgentEvent::Kind::ended, end.steps, &agent, agent);
+    check_real_locks(agent, "ends");
   }
   running = nullptr;
   if (agent.phase == Phase::Conditional) conditional.push_back(&agent);
@@ -338,6 +341,8 @@ void Engine::State::announce(Agent& agent, Touch touch, Doing doing) {
     coverage->suspended(doing.verb, {}, doing.where);
   agent.touch = touch;
   agent.doing = doing;
+  if (!agent.real_locks.empty()) [[unlikely]]
+    check_real_locks(agent, "gives way");
   if (limits.keep_trace && trace.size() < callers_max && !tells_caller(doing.where))
     agent.caller = find_caller();
 }
@@ -365,8 +370,9 @@ void Engine::State::ended_by_exception(const Agent& agent, std::string_view what
   set_failure(FailureKind::exception, fmt::format("{} ended by an exception: {}", name_of(agent.id), what));
 }
 
-void Engine::State::set_failure(FailureKind kind, std::string message, std::source_location where) {
-  if (!end.failure) end.failure = Failure{kind, std::move(message), end.steps, where};
+void Engine::State::set_failure(FailureKind kind, std::string message, std::source_location where,
+                                std::string note) {
+  if (!end.failure) end.failure = Failure{kind, std::move(message), end.steps, where, std::move(note)};
 }
 
 // ---- agents ----
@@ -397,6 +403,7 @@ Agent& Engine::State::make_agent(LogicalId id, std::string name, std::function<v
   agent.waker_clock.clear();
   agent.fiber.reset();
   agent.context = {};
+  agent.real_locks.clear();
   index_of.insert_or_assign(id.value, index);
   return agent;
 }
@@ -637,8 +644,13 @@ void Engine::step_guest(LogicalId guest, Doing doing) {
 // ---- ends ----
 
 void Engine::fail(FailureKind kind, std::string message, std::source_location where) {
+  fail_with_note(kind, std::move(message), {}, where);
+}
+
+void Engine::fail_with_note(FailureKind kind, std::string message, std::string note,
+                            std::source_location where) {
   State& s = *state_;
-  if (!s.is_aborting) s.set_failure(kind, std::move(message), where);
+  if (!s.is_aborting) s.set_failure(kind, std::move(message), where, std::move(note));
   if (s.running == nullptr) return;
   if (!s.is_aborting) s.give_way(*s.running, Phase::Ready);
   s.pass_point(*s.running, true, nullptr);

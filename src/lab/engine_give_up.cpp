@@ -56,12 +56,14 @@ void Engine::State::give_up() {
       agents[i]->fiber.reset();
       agents[i]->phase = Phase::Ended;
     }
+    leave_real_locks();
     return;
   }
   {
     const TerminateHandler handler(next_terminate, on_terminate);
     while (!give_up_pass(false) && !give_up_pass(true)) {}
   }
+  leave_real_locks();
   if (late_failure && !end.failure) end.failure = std::move(late_failure);
   if (complaints.empty()) return;
   if (end.failure) {

@@ -14,6 +14,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <exception>
 
+#include "ambient.hpp"
 #include "fiber.hpp"
 #include "quiesce/detail/kernel/thread_context.hpp"
 #include "quiesce/detail/lab/engine.hpp"
@@ -48,6 +49,7 @@ struct Agent {
   Clock waker_clock;  // what those knew who have woken it
   std::unique_ptr<Fiber> fiber;
   quiesce::detail::ThreadContext context;
+  RealLocks real_locks;  // that it holds
 
   bool has_ended() const { return phase >= Phase::Ended; }
 };
@@ -103,6 +105,7 @@ struct Engine::State {
   std::size_t choices_expected = 0;
   std::vector<Trace> trace;
   std::vector<AgentEvent> agent_events;
+  AmbientReads ambient;
   bool gave_up = false;  // the strategy
 
   bool is_aborting = false;
@@ -135,8 +138,16 @@ struct Engine::State {
   void give_way(Agent& agent, Phase phase);
   static void run_body(void* agent);
   void ended_by_exception(const Agent& agent, std::string_view what);
-  void set_failure(FailureKind kind, std::string message, std::source_location where = {});
+  void set_failure(FailureKind kind, std::string message, std::source_location where = {},
+                   std::string note = {});
   bool is_over() const { return end.failure || late_failure || is_aborting || gave_up; }
+
+  // ---- ambient.cpp ----
+  Agent* holder_of_real_lock(const void* mutex) const;
+  void leave_real_locks();
+  void check_real_locks(const Agent& agent, std::string_view does);
+  void note(Calls& calls) const noexcept;  // none if no trace is kept
+  std::string here() const;                // " at file:line", the same
 
   // ---- engine_give_up.cpp ----
   void give_up();

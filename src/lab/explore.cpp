@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "ambient.hpp"
 #include "minimise.hpp"
 #include "quiesce/detail/lab/drive.hpp"
 #include "run_trace.hpp"
@@ -26,6 +27,10 @@ constexpr std::uint64_t sample_first = 7;
 constexpr std::uint64_t minimising_runs_max = 1'000, minimising_steps_max = 5'000'000;
 constexpr SteadyClock::duration progress_interval = std::chrono::milliseconds(250);
 
+std::uint64_t hash_after(std::uint64_t earlier_runs, const RunEnd& end) {
+  return child(LogicalId{earlier_runs ^ end.trace_hash}, static_cast<std::uint32_t>(end.steps)).value;
+}
+
 bool is_same_end(const RunEnd& a, const RunEnd& b) {
   if (a.steps != b.steps || a.trace_hash != b.trace_hash || a.failure.has_value() != b.failure.has_value())
     return false;
@@ -46,12 +51,21 @@ std::string text_of(const RunEnd& end) {
                      end.failure->message);
 }
 
-Failure nondeterminism(const RunEnd& first, const RunEnd& again) {
+/// What may have decided, as far as the engine of the last of the runs has seen it.
+std::string suspects(const Engine& engine) {
+  if (const std::string reads = engine.describe_ambient(); !reads.empty())
+    return "time or randomness from outside of the lab decides in it: " + reads +
+           "; use cx.now() and cx.random_u64(), or pass the value in";
+  if (!watches_ambient) return "something outside of the body, or time, addresses or randomness, decides in it";
+  return "it read no clock and took no randomness, so an address decides in it, such as the order of a set of "
+         "pointers or the hash of one, or what an earlier run has left, such as a static or what the body "
+         "captured";
+}
+
+Failure nondeterminism(const RunEnd& first, const RunEnd& again, const Engine& engine) {
   return {FailureKind::nondeterminism,
-          fmt::format("the same choices gave two runs: one {}, the other {}{}; something outside of the body, "
-                      "or time, addresses or "
-                      "randomness, decides in it",
-                      text_of(first), text_of(again), first.steps == again.steps ? " by other steps" : ""),
+          fmt::format("the same choices gave two runs: one {}, the other {}{}; {}", text_of(first),
+                      text_of(again), first.steps == again.steps ? " by other steps" : "", suspects(engine)),
           std::min(first.steps, again.steps)};
 }
 
@@ -81,7 +95,7 @@ class ScriptedRun {
 
 FoundFailure found(const Failure& failure, std::uint64_t run, const Engine& engine, const RunEnd& end) {
   return {failure.kind,
-          failure.message,
+          failure.message + failure.note,
           run,
           failure.step,
           schedule_text(engine, failure),
@@ -140,11 +154,14 @@ class Driver {
     const std::uint64_t run = report_.runs++;
     if (options_.keep_trace) last_choices_ = end.choices;
     report_.steps += end.steps;
+    report_.ambient_reads += end.ambient_reads;
+    report_.thread_id_reads += end.thread_id_reads;
+    report_.hash = hash_after(report_.hash, end);
     report_.max_depth = std::max(report_.max_depth, end.steps);
     if (end.failure) {
       ++report_.failures;
       if (!report_.failed()) look_closer(end, run);
-    } else if (run % sample_interval == sample_first) {
+    } else if (run % sample_interval == sample_first && !end.was_given_up) {
       repeat(end, run);
     }
   }
@@ -152,7 +169,7 @@ class Driver {
   void look_closer(const RunEnd& end, std::uint64_t run) {
     const ScriptedRun again(options_, one_run_, end.choices);
     if (!is_same_end(end, again.end())) {
-      report_.first_failure = found(nondeterminism(end, again.end()), run, again.engine(), end);
+      report_.first_failure = found(nondeterminism(end, again.end(), again.engine()), run, again.engine(), end);
       return;
     }
     const ScriptedRun shortest(options_, one_run_, shorten(end));
@@ -190,7 +207,7 @@ class Driver {
     ++report_.failures;
     if (report_.failed()) return;
     const ScriptedRun third(options_, one_run_, end.choices);
-    report_.first_failure = found(nondeterminism(end, again), run, third.engine(), end);
+    report_.first_failure = found(nondeterminism(end, again, third.engine()), run, third.engine(), end);
   }
 
   bool is_late() const {
@@ -272,6 +289,9 @@ Report drive_replay(std::string_view token, const Options& options, const OneRun
   const ScriptedRun run(options, one_run, *choices);
   report.runs = 1;
   report.steps = report.max_depth = run.end().steps;
+  report.ambient_reads = run.end().ambient_reads;
+  report.thread_id_reads = run.end().thread_id_reads;
+  report.hash = hash_after(0, run.end());
   report.elapsed = SteadyClock::now() - begun;
   if (const auto failure = divergence(*choices, run.end())) {
     report.failures = 1;

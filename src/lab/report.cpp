@@ -78,6 +78,9 @@ std::string Report::text() const {
   std::string text = fmt::format("{} runs, {} steps, {} classes, longest run {} steps, {:.0f} runs/s", runs,
                                  steps, classes, max_depth, runs_per_second());
   if (blocked_runs > 0) text += fmt::format(", {} runs blocked", blocked_runs);
+  if (ambient_reads > 0) text += fmt::format(", {} calls of clocks or randomness from outside", ambient_reads);
+  if (thread_id_reads > 0)
+    text += fmt::format(", {} looks at the thread's id, which another process has another of", thread_id_reads);
   if (exhausted) text += ", every schedule seen";
   if (!first_failure) return text + ", no failure\n";
   const FoundFailure& found = *first_failure;

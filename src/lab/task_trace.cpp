@@ -31,14 +31,14 @@ TraceActor::Kind kind_of(const TaskRecord& task) {
   return TraceActor::Kind::task;
 }
 
-std::string state_of(const TaskRecord& task) {
+std::string state_of(const TaskRecord& task, std::uint64_t first_wait) {
   const TaskWord word = task.word.load();
   std::string text = to_string(task.phase());
   if (word.requested()) text += ", requested";
   if (word.masked()) text += ", masked";
   if (word.escalated()) text += ", escalated";
   if (word.has(TaskWord::stubborn_bit) && word.pending()) text += ", not woken by requests";
-  return text + fmt::format(", wait {}{}", word.epoch(),
+  return text + fmt::format(", wait {}{}", word.epoch() - first_wait,
                             word.pending()   ? " pending"
                             : word.claimed() ? " claimed"
                                              : "");
@@ -76,7 +76,7 @@ void TaskTrace::see(const KernelEvent& event, const Now& now) {
   const LogicalId region = event.region != nullptr ? event.region->logical : LogicalId{};
   switch (event.kind) {
     case KernelEventKind::RegionOpened:
-      if (known_.insert(region.value).second)
+      if (regions_.insert(region.value).second)
         trace_.actors.push_back(
             {region, TraceActor::Kind::region, event.region->path.to_string(),
              event.region->parent != nullptr ? event.region->parent->logical : LogicalId{}});
@@ -90,8 +90,7 @@ void TaskTrace::see(const KernelEvent& event, const Now& now) {
       break;
     }
     case KernelEventKind::TaskPublished:
-      if (known_.insert(task.value).second)
-        trace_.actors.push_back({task, kind_of(*event.task), event.task->path.to_string(), region});
+      meet(*event.task, region);
       add(Kind::spawn, now, task);
       break;
     case KernelEventKind::TaskRequested: {
@@ -118,13 +117,18 @@ void TaskTrace::see(const KernelEvent& event, const Now& now) {
   }
 }
 
+void TaskTrace::meet(const TaskRecord& task, LogicalId region) {
+  const LogicalId id = task.logical();
+  if (first_waits_.try_emplace(id.value, task.word.load().epoch()).second)
+    trace_.actors.push_back({id, kind_of(task), task.path.to_string(), region});
+}
+
 void TaskTrace::see_step(const TaskRecord& task, const Now& now) {
   const LogicalId id = task.logical();
-  if (known_.insert(id.value).second)
-    trace_.actors.push_back({id, kind_of(task), task.path.to_string(), task.region->logical});
+  meet(task, task.region->logical);
   TraceEvent& step = add(TraceEvent::Kind::step, now, {});
   step.who = id;
-  step.task_state = state_of(task);
+  step.task_state = state_of(task, first_waits_.at(id.value));
   step.region_state = state_of(*task.region);
 }
 

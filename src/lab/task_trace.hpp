@@ -1,5 +1,6 @@
 #pragma once
 // What a kernel tells of a run, as actors and events of its trace. Kept only where somebody will look at it.
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 
 #include "quiesce/detail/kernel/kernel.hpp"
@@ -25,7 +26,12 @@ class TaskTrace {
   TraceEvent& add(TraceEvent::Kind kind, const Now& now, LogicalId other);
 
   RunTrace trace_;
-  boost::unordered_flat_set<std::uint64_t> known_;
+  /// An actor, when it is seen for the first time.
+  void meet(const quiesce::detail::TaskRecord& task, LogicalId region);
+
+  boost::unordered_flat_set<std::uint64_t> regions_;
+  /// What a task's waits are numbered from: its record counts those of its earlier lives too, in whatever runs.
+  boost::unordered_flat_map<std::uint64_t, std::uint64_t> first_waits_;
 };
 
 }  // namespace quiesce::lab::detail

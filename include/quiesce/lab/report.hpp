@@ -79,6 +79,15 @@ struct FoundFailure {
 
 struct Report {
   std::uint64_t runs = 0, failures = 0, classes = 0, blocked_runs = 0, max_depth = 0, steps = 0;
+  /// Calls by which the runs read a clock of the system's or took randomness from it: what these give is not the same the next time.
+  /// A failure of kind nondeterminism says who called. Not counted under the address and the thread sanitizer.
+  std::uint64_t ambient_reads = 0;
+  /// Calls by which the runs asked for the id of the thread they are on. All runs of an exploration are on one, so no second run can tell
+  /// whether it decides; in another process it is another.
+  std::uint64_t thread_id_reads = 0;
+  /// Of all that the runs did, in the order of the runs: who moved, what with, and what was drawn; not of names or lines of the source.
+  /// The same body, options and library give the same hash, in whatever process and by whatever compiler.
+  std::uint64_t hash = 0;
   bool exhausted = false;
   std::chrono::duration<double> elapsed{};
   std::optional<FoundFailure> first_failure;

@@ -195,6 +195,8 @@ TEST(LabExplore, WhatTheBodyEndsWithIsTold) {
   lab::Report thrown = lab::run({}, throws);
   ASSERT_TRUE(thrown.failed());
   EXPECT_EQ(thrown.failure()->kind, lab::FailureKind::exception);
+  EXPECT_NE(thrown.failure()->message.find("not even a coroutine"), std::string::npos)
+      << thrown.failure()->message;
 }
 
 TEST(LabExplore, ABodyThatNeverEndsIsALivelockAndIsCleanedUp) {
@@ -206,6 +208,8 @@ TEST(LabExplore, ABodyThatNeverEndsIsALivelockAndIsCleanedUp) {
   lab::Report report = lab::run({.step_limit = 500}, body);
   ASSERT_TRUE(report.failed());
   EXPECT_EQ(report.failure()->kind, lab::FailureKind::livelock);
+  EXPECT_TRUE(report.failure()->message.starts_with("no end after 500 steps; able to move: "))
+      << report.failure()->message;
   EXPECT_EQ(tally.use_count(), 1) << "its frame went";
 }
 

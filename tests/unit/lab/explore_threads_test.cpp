@@ -100,6 +100,13 @@ TEST(LabExploreThreads, ATokenThatDoesNotFitIsADivergence) {
   failure = failure_of(replay_threads("what?", lose_an_update));
   EXPECT_EQ(failure.kind, FailureKind::divergence);
   EXPECT_EQ(failure.message, "the token is cut off, or not a token");
+  std::string mistyped = make_token(std::vector<std::uint32_t>{7}), other_version = mistyped;
+  mistyped[3] = mistyped[3] == 'A' ? 'B' : 'A';
+  other_version[0] = 'B';
+  EXPECT_EQ(failure_of(replay_threads(mistyped, lose_an_update)).message,
+            "the token's checksum is wrong, so a part of it is mistyped or missing");
+  EXPECT_EQ(failure_of(replay_threads(other_version, lose_an_update)).message,
+            "the token is of another version of the library");
   // One that a repaired body can follow to its end says that all is well.
   EXPECT_FALSE(replay_threads(make_token({}), lose_an_update).failed());
 }
@@ -310,6 +317,38 @@ TEST(LabExploreThreads, ABodyThatIsNotDeterministicIsFound) {
   EXPECT_EQ(failure_of(once).kind, FailureKind::nondeterminism);
   EXPECT_THAT(failure_of(once).message,
               HasSubstr("one failed at step 0 (assertion: the third), the other ended well after 1 steps"));
+}
+
+/// Takes the first that can move, and gives every run up at its third step.
+class GivesUp : public detail::Strategy {
+ public:
+  bool begin_run() override {
+    steps_ = 0;
+    return true;
+  }
+  LogicalId choose(std::span<const LogicalId> enabled) override {
+    return steps_ == 2 ? LogicalId{} : enabled.front();
+  }
+  std::uint32_t draw(std::uint32_t) override { return 0; }
+  void executed(const detail::Step&) override { ++steps_; }
+  void end_run(bool) override {}
+  Counts counts() const override { return {}; }
+
+ private:
+  int steps_ = 0;
+};
+
+// Its choices say nothing of the steps that it has not made.
+TEST(LabExploreThreads, ARunThatItsStrategyGivesUpIsNotComparedWithAWholeOne) {
+  const auto run = [](detail::Engine& engine, detail::Strategy& strategy) {
+    return engine.run(strategy, "main", [] {
+      lab::atomic<int> x(0);
+      for (int i = 0; i < 4; ++i) x.store(i);
+    });
+  };
+  const Report report = detail::drive({.max_runs = 100}, std::make_unique<GivesUp>(), run);
+  EXPECT_FALSE(report.failed()) << report.text();
+  EXPECT_EQ(report.steps, 200u);
 }
 
 TEST(LabExploreThreads, ObjectsFromOutsideOfTheRunAreMisuse) {

@@ -84,14 +84,18 @@ struct Failure {
   std::string message;  // one sentence
   std::uint64_t step;
   std::source_location where{};
+  std::string note{};  // after the sentence; what only a run knows that keeps its trace
 };
 
 struct RunEnd {
   std::optional<Failure> failure;
   std::uint64_t steps = 0;
+  bool was_given_up = false;  // by the strategy, before its end
   /// The index in `enabled` at each step at which there was more than one, and each draw.
   std::vector<std::uint32_t> choices;
-  std::uint64_t trace_hash = 0;  // of agents, verbs, objects and touches; not of source locations
+  std::uint64_t trace_hash = 0;     // of agents, verbs, objects and touches; not of source locations
+  std::uint64_t ambient_reads = 0;  // of the system's clocks and randomness
+  std::uint64_t thread_id_reads = 0;
   /// Of a run whose trace is kept: what those who build on the engine know of it. A `step` among the events is the engine's own of
   /// that number, with the states that followed it.
   RunTrace told{};
@@ -236,11 +240,29 @@ class Engine {
   const std::map<std::string, bool, std::less<>>& goals() const noexcept;
   /// What may go wrong in the run; set by who begins it, and outlives it.
   const Chaos* chaos = nullptr;
+
+  // ---- what is not the lab's (src/lab/ambient.hpp) ----
+  /// The agent's step calls a function of the system's that reads a clock or gives randomness. A literal.
+  void read_ambient(const char* function) noexcept;
+  /// It asks which thread it is on: the same in every run of this process, and another in the next.
+  void read_thread_id() noexcept;
+  /// Who read clocks or took randomness in the last run: for a failure's message; empty: nobody.
+  std::string describe_ambient() const;
+  /// Ends the run as misuse. True: an agent calls, and is not to sleep.
+  bool sleep_for_real(const char* function);
+  void locked_for_real(const void* mutex) noexcept;
+  /// An agent of an earlier run on this thread has locked it and never given it back. True once: it is the calling agent's now.
+  bool adopt_real_lock(const void* mutex) noexcept;
+  /// Before an agent waits for a mutex that is locked. Returns where nobody of this run has it; else the run has failed as misuse, and
+  /// the agent does not go on.
+  void await_real_lock(const void* mutex) noexcept;
+  void unlocked_for_real(const void* mutex) noexcept;
   /// For the trace; set by whoever keeps time.
   std::int64_t time_ns = 0;
 
  private:
   struct State;
+  void fail_with_note(FailureKind kind, std::string message, std::string note, std::source_location where);
   std::unique_ptr<State> state_;
 };
 
