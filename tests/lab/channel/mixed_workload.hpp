@@ -1,6 +1,6 @@
 #pragma once
 // Channels of all sorts in one run: producers, permits that are kept and dropped, consumers that stop early, selects, closes, relays from
-// one channel to another, questions with an answer; under cancels wherever the lab puts them.
+// one channel to another, questions with an answer; some tasks are aborted while they wait, and the lab may cancel others anywhere.
 //
 //   lab::explore({.seed = seed, .max_runs = n, .chaos = {.cancel = {.one_in = 30}}}, mixed_workload);
 //
@@ -272,8 +272,10 @@ Task<> mixed_post(Cx cx, Scope<P>& scope, Books& books) {
   Inbox<C> cin(c, std::move(crx));
   Inbox<mpsc::Receiver<Question>> ein(e, std::move(asked));
   auto some = [&cx](std::uint64_t most) { return 1 + static_cast<int>(cx.random_index(most)); };
+  std::vector<TaskHandle<>> tasks;
   auto start = [&](auto function, Post post, auto... args) {
-    (void)scope.launch(cx, unsafe_send(function), unsafe_send(post), UnsafeSend(std::move(args))...);
+    auto spawned = scope.spawn(cx, unsafe_send(function), unsafe_send(post), UnsafeSend(std::move(args))...);
+    if (spawned) tasks.push_back(std::move(*spawned));
   };
   start(producer<mpsc::Sender<Parcel>>, a, atx, some(3));
   start(producer<mpsc::Sender<Parcel>>, a, std::move(atx), some(3));
@@ -289,7 +291,11 @@ Task<> mixed_post(Cx cx, Scope<P>& scope, Books& books) {
   start(asks, e, asking);
   start(asks, e, std::move(asking));
   start(answers, e, std::move(ein), some(2));
-  co_return;
+  for (int aborts = some(4); aborts > 1 && !tasks.empty();
+       --aborts) {  // while they wait, or are granted what they wait for
+    co_await cx.yield();
+    tasks[cx.random_index(tasks.size())].abort();
+  }
 }
 
 inline Task<> mixed_workload(Cx cx, Scope<>&) {

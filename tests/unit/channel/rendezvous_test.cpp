@@ -72,13 +72,64 @@ TEST_F(Rendezvous, ACancelledSideLeavesTheOtherWaiting) {
   EXPECT_FALSE(refused);
 }
 
+Task<int> receive_counted(Cx cx, rendezvous::Receiver<Counted> rx) {
+  auto message = co_await rx.recv(cx);
+  co_return message ? message->value() : -1;
+}
+
 TEST_F(Rendezvous, AMessageGoesPastAReceiverThatIsBeingCancelled) {
-  auto [tx, rx] = rendezvous::channel<int>();
-  auto first = start(receive_one<Rx>, rx), second = start(receive_one<Rx>, rx);
+  int alive = 0;
+  auto [tx, rx] = rendezvous::channel<Counted>();
+  auto first = start(receive_counted, rx), second = start(receive_counted, rx);
   first.abort();
-  EXPECT_TRUE(tx.try_send(1));
+  EXPECT_TRUE(tx.try_send(Counted(1, alive)));
   EXPECT_EQ(ended(second).value(), 1);
   EXPECT_TRUE(ended(first).is_cancelled());
+  EXPECT_EQ(alive, 0);
+
+  auto last = start(receive_counted, rx);
+  last.abort();
+  auto refused = tx.try_send(Counted(2, alive));
+  ASSERT_FALSE(refused) << "nobody was left to take it";
+  EXPECT_EQ(refused.error().value.value(), 2);
+}
+
+// As above, but with both sides in their lists.
+TEST_F(Rendezvous, WaitersThatAreBeingCancelledArePassedOver) {
+  int alive = 0;
+  auto [tx, rx] = rendezvous::channel<Counted>();
+  using End = rendezvous::Sender<Counted>;
+  auto keeper = start(reserve_and_keep<End>, tx);
+  auto first = start(receive_counted, rx), second = start(receive_counted, rx);
+  auto a = start(send_one<End, Counted>, tx, Counted(1, alive));
+  auto b = start(send_one<End, Counted>, tx, Counted(2, alive));
+  EXPECT_EQ(tx.statistics().waiters, 4u);
+  keeper.abort();  // it is stepped first, and drops the permit while the two below are still in their lists
+  a.abort();
+  first.abort();
+  s.run_until_idle();
+  EXPECT_EQ(ended(second).value(), 2);
+  EXPECT_TRUE(ended(b).is_ok());
+  EXPECT_TRUE(ended(a).is_cancelled() && ended(first).is_cancelled());
+  EXPECT_EQ(alive, 0);
+}
+
+// The sender's claim is won, and then every receiver turns out to be cancelled: the message waits for the next.
+TEST_F(Rendezvous, AMessageWhoseReceiversAreAllBeingCancelledStaysForTheNext) {
+  int alive = 0;
+  auto [tx, rx] = rendezvous::channel<Counted>();
+  using End = rendezvous::Sender<Counted>;
+  auto keeper = start(reserve_and_keep<End>, tx);
+  auto reader = start(receive_counted, rx);
+  auto sender = start(send_one<End, Counted>, tx, Counted(1, alive));
+  keeper.abort();
+  reader.abort();
+  s.run_until_idle();
+  EXPECT_TRUE(ended(sender).is_ok());
+  EXPECT_TRUE(ended(reader).is_cancelled());
+  EXPECT_EQ(tx.len(), 1u);
+  EXPECT_EQ(rx.try_recv()->value(), 1);
+  EXPECT_EQ(alive, 0);
 }
 
 TEST_F(Rendezvous, AMessageIsTakenPastASenderThatIsBeingCancelled) {
