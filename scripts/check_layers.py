@@ -21,6 +21,7 @@ ROWS = {  # layer -> what it may include besides itself
     "scope": ["core", "kernel", "coro"],
 }
 ROWS |= {leaf: ["core", "kernel", "coro", "scope"] for leaf in LEAVES}
+ROWS["channel"] += ["sync"]
 ROWS["prometheus"] = ["core", "kernel"]
 ROWS["runtime"] = ["core", "kernel", "coro", "exec", "scope", *LEAVES]
 ROWS["lab"] = ["core", "kernel", "coro", "exec", "scope", *LEAVES]
@@ -33,6 +34,7 @@ PUBLIC = {  # headers directly in include/quiesce/
     "coro": "task",
     "scope": "combinators cx handle obligation region rref scope started",
     "sync": "select",
+    "channel": "stream",
     "prometheus": "metrics_prometheus",
     "runtime": "quiesce runtime",
     "lab": "lab",
