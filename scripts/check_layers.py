@@ -34,7 +34,7 @@ PUBLIC = {  # headers directly in include/quiesce/
     "coro": "task",
     "scope": "combinators cx handle obligation region rref scope started",
     "sync": "select",
-    "channel": "stream",
+    "channel": "buffered merge stream",
     "prometheus": "metrics_prometheus",
     "runtime": "quiesce runtime",
     "lab": "lab",
