@@ -92,13 +92,30 @@ bool NodeQueue::push_last(QueueNode& node) noexcept {
   return true;
 }
 
-void NodeQueue::put_back(QueueNode& node) noexcept {
+bool NodeQueue::put_back(QueueNode& node) noexcept {
   WakeList woken;
   const Primitive::Hold hold(primitive_);
+  if (receivers_gone_) return false;
   if (head_ == nullptr) tail_ = &node;
   node.next = std::exchange(head_, &node);
   ++queued_;
   pump(woken);
+  return true;
+}
+
+bool NodeQueue::remove(QueueNode& node) noexcept {
+  WakeList woken;
+  const Primitive::Hold hold(primitive_);
+  QueueNode* before = nullptr;
+  for (QueueNode* at = head_; at != &node; at = at->next) {
+    if (at == nullptr) return false;
+    before = at;
+  }
+  (before == nullptr ? head_ : before->next) = std::exchange(node.next, nullptr);
+  if (tail_ == &node) tail_ = before;
+  --queued_;
+  pump(woken);
+  return true;
 }
 
 NodeQueueStatistics NodeQueue::statistics() const noexcept {
@@ -150,8 +167,9 @@ bool PopOperation::delist(WaitNode& node) noexcept {
   return granted;
 }
 
-void PopOperation::give_back() noexcept {
-  if (node_ != nullptr) queue_->put_back(*std::exchange(node_, nullptr));
+QueueNode* PopOperation::give_back() noexcept {
+  QueueNode* node = std::exchange(node_, nullptr);
+  return node == nullptr || queue_->put_back(*node) ? nullptr : node;
 }
 
 WaitSubject PopOperation::subject() const noexcept { return subject_of(queue_->primitive_); }

@@ -44,7 +44,8 @@ class PopOperation {
   bool try_now() noexcept;
   void enlist(WaitNode& node) noexcept;
   bool delist(WaitNode& node) noexcept;
-  void give_back() noexcept;
+  /// The node that nobody receives any more, if that is so: the caller's.
+  QueueNode* give_back() noexcept;
   WaitSubject subject() const noexcept;
   /// After it took effect; nullptr: all was received, and no sender is left.
   QueueNode* node() const noexcept { return node_; }
@@ -74,8 +75,10 @@ class NodeQueue {
   [[nodiscard]] QueueNode* close_receivers() noexcept;
   /// Without waiting for room: for what ends a sender, at most one each. False: nobody receives, and it is still the caller's.
   bool push_last(QueueNode& node) noexcept;
-  /// Back to the front: it was not taken after all.
-  void put_back(QueueNode& node) noexcept;
+  /// Back to the front: it was not taken after all. False: nobody receives any more, and it is the caller's.
+  bool put_back(QueueNode& node) noexcept;
+  /// True: it was still queued, and is the caller's again. Looks through the queue.
+  bool remove(QueueNode& node) noexcept;
   NodeQueueStatistics statistics() const noexcept;
   const Primitive& primitive() const noexcept { return primitive_; }
 

@@ -131,7 +131,7 @@ class FeedPop {
   Outcome<value_type> take() noexcept {
     return Outcome<value_type>::ok(value_type(static_cast<FeedNode<V, E>*>(pop_.node())));
   }
-  void give_back() noexcept { pop_.give_back(); }
+  void give_back() noexcept { delete static_cast<FeedNode<V, E>*>(pop_.give_back()); }
   WaitSubject subject() const noexcept { return pop_.subject(); }
 
  private:
