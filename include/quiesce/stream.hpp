@@ -51,7 +51,7 @@ namespace quiesce {
 template <class T, class E>
 class [[nodiscard]] Stream {
   static_assert(
-      std::is_object_v<T> && std::move_constructible<T>,
+      detail::MovableObject<T>,
       "quiesce: Stream<T>: T must be an object type that can be moved; for a reference use a pointer");
 
  public:

@@ -25,6 +25,7 @@
 #include <memory>
 #include <optional>
 #include <source_location>
+#include <type_traits>
 #include <utility>
 
 #include "quiesce/cx.hpp"
@@ -36,6 +37,9 @@
 namespace quiesce {
 
 namespace detail {
+
+template <class T>
+concept SessionValue = std::is_object_v<T> && std::move_constructible<T>;
 
 template <class Req, class Rep>
 struct Call final : CallCore {
@@ -260,8 +264,7 @@ class Server {
 template <class Req, class Rep>
 std::pair<Client<Req, Rep>, Server<Req, Rep>> channel(std::uint32_t capacity, Name name = {}) {
   static_assert(
-      std::is_object_v<Req> && std::move_constructible<Req> && std::is_object_v<Rep> &&
-          std::move_constructible<Rep>,
+      detail::SessionValue<Req> && detail::SessionValue<Rep>,
       "quiesce: session::channel<Req, Rep>: both must be object types that can be moved; where there is "
       "nothing to say use std::monostate");
   auto core = std::make_shared<detail::SessionCore>(name, capacity);

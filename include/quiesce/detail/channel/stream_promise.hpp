@@ -6,7 +6,9 @@
 //  2. `co_yield v` puts the value into the place of whoever pulls (`sink`), goes back home, and lets the parent go on.
 //  3. A generator that has ended goes home too, with its outcome, if its parent is to look at it; else it is destroyed on the way up
 //     like any frame, and tells the home by its destructor. A home whose generator is in the middle stays where it is.
+#include <concepts>
 #include <coroutine>
+#include <cstdint>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -22,6 +24,9 @@ template <class T, class E = Error>
 class Stream;
 
 namespace detail {
+
+template <class T>
+concept MovableObject = std::is_object_v<T> && std::move_constructible<T>;
 
 /// What a generator of Ts ends with.
 template <class T>
