@@ -81,5 +81,32 @@ TEST(LabSession, ACallerNeverWaitsForAServerThatIsGone) {
   EXPECT_GT(expect_exhausted(dropping), 6u);
 }
 
+/// Owes an answer, and waits for one.
+Task<> never_answers(Cx cx, Server server) {
+  auto other = session::channel<int, int>(1, "nobody");
+  auto request = co_await server.recv(cx);
+  const int answer = co_await other.first.call(cx, 1);
+  request->reply(answer);
+}
+
+Task<> stuck(Cx cx, Scope<>&) {
+  Office office;
+  auto channel = session::channel<int, int>(1, "office");
+  auto inside = [&](Cx mine, Scope<>& scope) -> Task<> {
+    const Client client = std::move(channel.first);
+    co_await scope.launch(mine, never_answers, std::move(channel.second));
+    co_await scope.launch(mine, asks, client, unsafe_send(&office), 1);
+  };
+  co_await region(cx, FailFast(), inside);
+}
+
+TEST(LabSession, ADeadlockNamesTheSessionAndWhoOwesTheReply) {
+  const lab::Report report = lab::run({}, stuck);
+  ASSERT_TRUE(report.failed());
+  EXPECT_EQ(report.failure()->kind, lab::FailureKind::deadlock);
+  EXPECT_NE(report.failure()->message.find("waits for a reply \"office\""), std::string::npos)
+      << report.failure()->message;
+}
+
 }  // namespace
 }  // namespace quiesce::lab_tests
