@@ -37,6 +37,7 @@ PUBLIC = {  # headers directly in include/quiesce/
     "scope": "combinators cx handle obligation region rref scope started",
     "sync": "callback select thread_port",
     "time": "interval stopwatch timeout",
+    "channel": "buffered merge stream",
     "prometheus": "metrics_prometheus",
     "runtime": "quiesce runtime",
     "lab": "lab",

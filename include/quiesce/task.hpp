@@ -284,16 +284,16 @@ struct RecordResult {
   static constexpr ResultOps empty_ops{kind, failure, [](TaskRecord&) noexcept {}, put_failure, true};
 };
 
+/// What every coroutine of the library may await, whatever it returns.
 template <class T, class E>
-class Promise : public PromiseReturn<T, E> {
+class PromiseAwaits : public PromiseReturn<T, E> {
   static_assert(std::constructible_from<E, Error>,
                 "quiesce: Task<T, E>: E must be constructible from quiesce::Error, so that the library's own "
                 "errors reach the caller");
 
  public:
-  Promise() : PromiseReturn<T, E>(&operations) {}
+  PromiseAwaits() : PromiseReturn<T, E>(&operations) {}
 
-  Task<T, E> get_return_object() noexcept;
   std::suspend_always initial_suspend() const noexcept { return {}; }
   FinalAwaiter final_suspend() const noexcept { return {}; }
   void unhandled_exception() noexcept { this->caught(); }
@@ -344,7 +344,7 @@ class Promise : public PromiseReturn<T, E> {
   }
 
  private:
-  static Promise& self(PromiseBase& base) { return static_cast<Promise&>(base); }
+  static PromiseAwaits& self(PromiseBase& base) { return static_cast<PromiseAwaits&>(base); }
   static constexpr PromiseOps operations{
       {coroutine_step},
       [](PromiseBase& base, Error&& error) { self(base).put(Outcome<T, E>::err(E(std::move(error)))); },
@@ -361,6 +361,12 @@ class Promise : public PromiseReturn<T, E> {
         return kind;
       },
       [](const PromiseBase& base) { return self(const_cast<PromiseBase&>(base)).outcome().kind(); }};
+};
+
+template <class T, class E>
+class Promise : public PromiseAwaits<T, E> {
+ public:
+  Task<T, E> get_return_object() noexcept;
 };
 
 }  // namespace detail
@@ -405,7 +411,7 @@ class [[nodiscard]] Task {
  private:
   friend promise_type;
   template <class, class>
-  friend class detail::Promise;
+  friend class detail::PromiseAwaits;
   template <class U, class F>
   friend void detail_install(detail::TaskRecord& record, Task<U, F>&& task);
   explicit Task(promise_type* promise) noexcept : promise_(promise) {}
@@ -435,7 +441,7 @@ Task<T, E> Promise<T, E>::get_return_object() noexcept {
 
 template <class T, class E>
 template <class T2, class E2>
-TaskAwaiter<T2, E2> Promise<T, E>::await_transform(Task<T2, E2>&& child) noexcept {
+TaskAwaiter<T2, E2> PromiseAwaits<T, E>::await_transform(Task<T2, E2>&& child) noexcept {
   static_assert(ErrorConvertible<E2, E>,
                 "quiesce: co_await of a Task needs this coroutine's E to be constructible from the child's E");
   return TaskAwaiter<T2, E2>(std::exchange(child.promise_, nullptr));

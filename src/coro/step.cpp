@@ -266,6 +266,15 @@ void await_child(PromiseBase& parent, PromiseBase*& owner, PromiseBase::Deliver 
   signal(*parent.task, Signal::AwaitChild);
 }
 
+// Its task is forgotten: another may pull it next, and this one be gone when it is destroyed.
+void hand_to_parent(PromiseBase& child) noexcept {
+  TaskRecord& task = *std::exchange(child.task, nullptr);
+  task.leaf = std::exchange(child.parent, nullptr);
+  child.deliver = nullptr;
+  *std::exchange(child.owner, nullptr) = &child;
+  signal(task, Signal::Handed);
+}
+
 void end_with_error(PromiseBase& leaf, Error error) noexcept {
   leaf.ops()->put_error(leaf, std::move(error));
   end_here(leaf);
@@ -367,7 +376,8 @@ StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
       continue;
     }
     switch (static_cast<Signal>(task.signal)) {
-      case Signal::AwaitChild: break;
+      case Signal::AwaitChild:
+      case Signal::Handed: break;
       case Signal::Ended:
         if (!settle(task)) return StepEnd::Done;
         break;

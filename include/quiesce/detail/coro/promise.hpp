@@ -3,13 +3,15 @@
 //
 //  1. A task has one *leaf*: the innermost suspended coroutine, the only one that can be resumed. Its parents are reached
 //     through `parent`; nobody points downwards, so a chain of a million frames is walked and destroyed in a loop.
-//  2. No coroutine resumes another. Whatever suspends leaves a signal in the record (AwaitChild, Ended, Wait, Refused, Yield)
+//  2. No coroutine resumes another. Whatever suspends leaves a signal in the record (AwaitChild, Handed, Ended, Wait, Refused, Yield)
 //     and returns to the loop, which acts on it. The stack stays flat whatever the nesting, on every compiler.
 //  3. An ended coroutine – at its final suspension, or where `co_await` of a failure ended it – has its outcome in its
 //     promise. The loop delivers it: an observing awaiter (`.outcome()`) and an awaiter of an Ok value are resumed and take
 //     it from the promise; otherwise `deliver` converts the failure into the parent's promise, the child's frame is
 //     destroyed, and the parent has ended in its turn (rule O4).
-//  4. A frame is destroyed only as the leaf, and never while a region it has opened is alive: that wait is stubborn (R6).
+//  4. A generator (stream.hpp) is the child of whoever pulls it, from the pull until it yields or ends. When it yields it goes back
+//     to its owner, suspended, and its parent goes on: then it is no part of the task any more.
+//  5. A frame is destroyed only as the leaf, and never while a region it has opened is alive: that wait is stubborn (R6).
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -75,7 +77,7 @@ struct PromiseBase : Steppable {
 };
 
 /// What a suspension asks of the loop.
-enum class Signal : std::uint8_t { None, AwaitChild, Ended, Wait, Park, Refused, Yield };
+enum class Signal : std::uint8_t { None, AwaitChild, Handed, Ended, Wait, Park, Refused, Yield };
 
 inline void signal(TaskRecord& task, Signal what) noexcept {
   task.signal = static_cast<std::uint8_t>(what) & 0x7f;
@@ -83,6 +85,8 @@ inline void signal(TaskRecord& task, Signal what) noexcept {
 /// The leaf awaits a child that is to be resumed next. It is taken from `owner`, and put back there for the awaiter when it has
 /// ended and the parent is to go on.
 void await_child(PromiseBase& parent, PromiseBase*& owner, PromiseBase::Deliver deliver) noexcept;
+/// The leaf, a child, has handed something to its parent, which is to be resumed next; it goes back to its `owner` as it is.
+void hand_to_parent(PromiseBase& child) noexcept;
 /// The leaf has ended where it stands, with what was put into its promise.
 inline void end_here(PromiseBase& leaf) noexcept {
   leaf.ended = true;
