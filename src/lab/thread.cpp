@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "quiesce/detail/assert.hpp"
+#include "quiesce/detail/kernel/thread_context.hpp"
 
 namespace quiesce::lab {
 
@@ -16,7 +17,13 @@ Engine* thread::engine() const noexcept {
 
 void thread::start_in(Engine& engine, std::function<void()> body) {
   run_ = engine.run_number();
-  id_ = engine.add_agent({}, std::move(body));
+  // What it does with the primitives of a run of tasks is told to that run, as its tasks' steps are.
+  quiesce::detail::Executor* run = quiesce::detail::thread_context.executor;
+  id_ = engine.add_agent({}, [run, call = std::move(body)] {
+    quiesce::detail::thread_context.executor = run;
+    call();
+    quiesce::detail::thread_context.executor = nullptr;
+  });
 }
 
 void thread::set_name(std::string_view name) {

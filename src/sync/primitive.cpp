@@ -2,6 +2,7 @@
 
 #include "quiesce/detail/assert.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
+#include "quiesce/detail/kernel/thread_context.hpp"
 
 namespace quiesce::detail {
 
@@ -62,9 +63,17 @@ Primitive::Primitive(const char* kind, Name name) noexcept : kind_(kind), name_(
     logical_ = maker->kernel().executor().new_object(kind_, name_);
 }
 
-// A thread that steps no task has nobody to tell: only production has such.
+// A thread that steps no task has nobody to tell, unless it is one of the lab's, in whose run the primitive was made.
 void Primitive::note_use(Use how) const noexcept {
-  if (const TaskRecord* task = current_task()) task->kernel().use(logical_, how);
+  if (const TaskRecord* task = current_task()) {
+    task->kernel().use(logical_, how);
+  } else if (logical_ != LogicalId{}) {
+    note_use_by_thread(how);
+  }
+}
+
+void Primitive::note_use_by_thread(Use how) const noexcept {
+  if (Executor* executor = thread_context.executor) executor->use(logical_, how);
 }
 
 bool Primitive::grant_front(WaitList& list, WakeList& woken) noexcept {

@@ -13,7 +13,7 @@ class Worker;
 /// One a thread; the lab, which switches between steps in the middle, keeps one for each.
 struct ThreadContext {
   TaskRecord* running = nullptr;       // the task that is being stepped here
-  const Executor* executor = nullptr;  // whose worker this thread is
+  Executor* executor = nullptr;        // whose worker this thread is; in the lab, also in whose run it is a thread
   std::uint32_t worker = Executor::no_worker;
   Worker* scheduler = nullptr;        // the same, where it has lanes (exec/worker.hpp)
   std::uint32_t unwinding_depth = 0;  // frames of failed coroutines that are being destroyed (O4)

@@ -136,6 +136,8 @@ class Primitive {
   std::uint64_t waited() const noexcept { return waited_; }
 
  private:
+  [[gnu::noinline]] void note_use_by_thread(Use how) const noexcept;
+
   const char* kind_;
   const char* name_;
   LogicalId logical_;
