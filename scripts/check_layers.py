@@ -21,7 +21,8 @@ ROWS = {  # layer -> what it may include besides itself
     "scope": ["core", "kernel", "coro"],
 }
 ROWS |= {leaf: ["core", "kernel", "coro", "scope"] for leaf in LEAVES}
-ROWS["time"] += ["sync"]  # a wait with a time is a select
+for leaf in ("channel", "time"):  # they wait as the primitives of sync do
+    ROWS[leaf].append("sync")
 ROWS["combinators"] += ["sync", "channel", "time"]
 ROWS["prometheus"] = ["core", "kernel"]
 ROWS["runtime"] = ["core", "kernel", "coro", "exec", "scope", *LEAVES]

@@ -76,12 +76,12 @@ void Primitive::note_use_by_thread(Use how) const noexcept {
   if (Executor* executor = thread_context.executor) executor->use(logical_, how);
 }
 
-bool Primitive::grant_front(WaitList& list, WakeList& woken) noexcept {
-  WaitNode* node = list.pop_front();
+bool Primitive::grant(WaitList& list, WaitNode& node, WakeList& woken) noexcept {
+  list.remove(node);
   --waiting_;
-  node->granted = true;
-  if (woken.claim(node->waiter)) return true;
-  node->granted = false;
+  node.granted = true;
+  if (woken.claim(node.waiter)) return true;
+  node.granted = false;
   return false;
 }
 
