@@ -22,9 +22,9 @@ enum class Kind { Leaf, Join, Race, Timeout, FirstOk, Quorum };
 struct Tree {
   Kind kind = Kind::Leaf;
   std::vector<std::shared_ptr<const Tree>> branches = {};
-  Duration duration = {};  // of a leaf, until it ends; of a timeout
-  Duration drain = {};     // of a leaf, from a request to its end
-  bool is_ok = true;       // a leaf's own end
+  Duration duration = {};   // of a leaf, until it ends; of a timeout
+  Duration drain = {};      // of a leaf, from a request to its end
+  bool is_ok = true;        // a leaf's own end
   bool is_late_ok = false;  // the same when it was asked to stop; else it ends Cancelled
   std::size_t needed = 0;
   int number = 0;
@@ -42,8 +42,10 @@ struct Observed {
   friend bool operator==(const Observed&, const Observed&) = default;
 };
 [[maybe_unused]] std::ostream& operator<<(std::ostream& out, const Observed& o) {
-  return out << (o.how == Ended::Ok ? "ok " : o.how == Ended::Err ? "err " : "cancelled ") << o.text << " at "
-             << o.at.count();
+  return out << (o.how == Ended::Ok    ? "ok "
+                 : o.how == Ended::Err ? "err "
+                                       : "cancelled ")
+             << o.text << " at " << o.at.count();
 }
 
 // ---- the real thing: every node a task of one region ----
@@ -75,7 +77,8 @@ Task<std::string> evaluate(Cx cx, Root scope, TreePtr tree) {
     case Kind::Leaf: text = co_await leaf(cx, tree); break;
     case Kind::Join: {
       auto outcomes = co_await scope.join_all(cx, std::move(handles));
-      for (auto& one : outcomes) text += (text.empty() ? "" : " ") + (one.is_ok() ? one.value() : describe(one));
+      for (auto& one : outcomes)
+        text += (text.empty() ? "" : " ") + (one.is_ok() ? one.value() : describe(one));
       break;
     }
     case Kind::Race: {
@@ -121,7 +124,8 @@ Observed model_leaf(const Tree& tree, Duration start, Duration cancel) {
   const std::string number = std::to_string(tree.number);
   if (natural <= cancel)
     return {tree.is_ok ? Ended::Ok : Ended::Err, (tree.is_ok ? "v" : "e") + number, natural};
-  return {tree.is_late_ok ? Ended::Ok : Ended::Cancelled, tree.is_late_ok ? "v" + number : "", cancel + tree.drain};
+  return {tree.is_late_ok ? Ended::Ok : Ended::Cancelled, tree.is_late_ok ? "v" + number : "",
+          cancel + tree.drain};
 }
 
 Observed model_timeout(const Tree& tree, Duration start, Duration cancel) {
