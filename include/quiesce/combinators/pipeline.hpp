@@ -16,7 +16,7 @@
 // capture.
 // A cancel point. Cancelled while it waits, it cancels and drains all. Refuses: InvalidArgument for a stage of no tasks or no room; as a
 // spawn. Cost: a region, a task for the source and each task of a stage, a channel for each stage and the sink.
-#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <ranges>
@@ -66,6 +66,12 @@ inline constexpr bool is_stage = false;
 template <class F>
 inline constexpr bool is_stage<PipelineStage<F>> = true;
 
+/// Tasks that were launched, and those that have ended Ok: read once the region has closed.
+struct PipelineTasks {
+  std::size_t launched = 0;
+  std::atomic<std::size_t> done = 0;
+};
+
 // ---- the source ----
 
 template <class Source>
@@ -87,28 +93,31 @@ struct SourceItem<CxType, Source> {
 };
 
 template <class Source, class CxType, class T>
-Task<> run_source(CxType cx, std::remove_reference_t<Source>* source, mpmc::Sender<T> out) {
+Task<> run_source(CxType cx, std::remove_reference_t<Source>* source, PipelineTasks* tasks,
+                  mpmc::Sender<T> out) {
   if constexpr (IsRange<Source>) {
     for (auto&& item : *source) co_await out.send(cx, take_item<Source>(item));
   } else {
     for (;;) {
       auto task = (*source)(cx);
       std::optional<T> item = co_await std::move(task);
-      if (!item) co_return;
+      if (!item) break;
       co_await out.send(cx, std::move(*item));
     }
   }
+  tasks->done.fetch_add(1, std::memory_order_relaxed);
 }
 
 // ---- the stages ----
 
 template <class F, class CxType, class T, class U>
-Task<> run_stage(CxType cx, F* f, mpmc::Receiver<T> in, mpmc::Sender<U> out) {
+Task<> run_stage(CxType cx, F* f, PipelineTasks* tasks, mpmc::Receiver<T> in, mpmc::Sender<U> out) {
   while (std::optional<T> item = co_await in.recv(cx)) {
     auto task = (*f)(cx, std::move(*item));
     U made = co_await std::move(task);
     co_await out.send(cx, std::move(made));
   }
+  tasks->done.fetch_add(1, std::memory_order_relaxed);
 }
 
 /// The end of what has been built so far: what comes out of it.
@@ -121,32 +130,35 @@ using StageResult = typename spawn_check<F, CxType, T>::value_type;
 /// Launches the tasks of a stage; they alone hold its output's sender, so that the next one ends when they have.
 template <class T, class CxType, class F>
 Built<StageResult<CxType, T, F>> build_stage(const CxType& cx, const Scope<>& scope, mpmc::Receiver<T> in,
-                                             PipelineStage<F>& stage, std::uint32_t room) {
+                                             PipelineStage<F>& stage, std::uint32_t room,
+                                             PipelineTasks& tasks) {
   static_assert(spawn_check<F, CxType, T>::done);
   using U = StageResult<CxType, T, F>;
   static_assert(GivesValue<U>,
                 "quiesce: pipeline: a stage gives what the next one takes: only the sink gives nothing");
   auto [out, next] = mpmc::channel<U>(room, "pipeline");
   for (std::uint32_t i = 0; i < stage.tasks(); ++i) {
-    auto launched = scope.launch(cx, run_stage<F, CxType, T, U>, UnsafeSend(&stage.function()), UnsafeSend(in),
-                                 UnsafeSend(out));
+    ++tasks.launched;
+    auto launched = scope.launch(cx, run_stage<F, CxType, T, U>, UnsafeSend(&stage.function()),
+                                 UnsafeSend(&tasks), UnsafeSend(in), UnsafeSend(out));
     if (!launched) return std::unexpected(std::move(launched).error());
   }
   return Built<U>(std::move(next));
 }
 
 template <std::size_t I, class T, class CxType, class Stages>
-auto build_stages(const CxType& cx, const Scope<>& scope, mpmc::Receiver<T> in, Stages& stages) {
+auto build_stages(const CxType& cx, const Scope<>& scope, mpmc::Receiver<T> in, Stages& stages,
+                  PipelineTasks& tasks) {
   if constexpr (I == std::tuple_size_v<Stages>) {
     return Built<T>(std::move(in));
   } else {
     std::uint32_t room = 1;
     if constexpr (I + 1 < std::tuple_size_v<Stages>) room = std::get<I + 1>(stages).buffer();
-    auto built = build_stage<T>(cx, scope, std::move(in), std::get<I>(stages), room);
+    auto built = build_stage<T>(cx, scope, std::move(in), std::get<I>(stages), room, tasks);
     using U = StageResult<CxType, T, typename std::tuple_element_t<I, Stages>::Function>;
-    using End = decltype(build_stages<I + 1, U>(cx, scope, std::move(*built), stages));
+    using End = decltype(build_stages<I + 1, U>(cx, scope, std::move(*built), stages, tasks));
     if (!built) return End(std::unexpected(std::move(built).error()));
-    return build_stages<I + 1, U>(cx, scope, std::move(*built), stages);
+    return build_stages<I + 1, U>(cx, scope, std::move(*built), stages, tasks);
   }
 }
 
@@ -168,13 +180,15 @@ template <class CxType, class Source, class Sink, class... Fs>
 Task<> pipeline_in(CxType cx, Source source, std::tuple<PipelineStage<Fs>...> stages, Sink sink) {
   using T = typename SourceItem<CxType, Source>::type;
   if (auto misuse = pipeline_misuse(stages)) co_await fail(std::move(*misuse));
+  PipelineTasks tasks;
   auto body = [&](CxType own, Scope<>& scope) -> Task<> {
+    ++tasks.launched;
     std::uint32_t room = 1;
     if constexpr (sizeof...(Fs) > 0) room = std::get<0>(stages).buffer();
     auto ends = mpmc::channel<T>(room, "pipeline");
     co_await scope.launch(own, run_source<Source, CxType, T>, UnsafeSend(std::addressof(source)),
-                          UnsafeSend(std::move(ends.first)));
-    auto built = build_stages<0, T>(own, scope, std::move(ends.second), stages);
+                          UnsafeSend(&tasks), UnsafeSend(std::move(ends.first)));
+    auto built = build_stages<0, T>(own, scope, std::move(ends.second), stages, tasks);
     auto out = co_await std::move(built);
     while (auto item = co_await out.recv(own)) {
       auto task = sink(own, std::move(*item));
@@ -184,6 +198,10 @@ Task<> pipeline_in(CxType cx, Source source, std::tuple<PipelineStage<Fs>...> st
   auto region = run_region<void, Error, FailFast, CxType, decltype(body)&>(std::nullopt, cx, RegionOptions(),
                                                                            FailFast(), body);
   co_await std::move(region);
+  if (tasks.done.load(std::memory_order_relaxed) != tasks.launched) {
+    co_await fail(
+        Error(ErrorCode::ChildCancelled, "pipeline: a task of a stage was cancelled, and its item is lost"));
+  }
 }
 
 template <class Caps, class Source, class... Rest, std::size_t... I>

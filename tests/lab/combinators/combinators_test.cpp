@@ -8,6 +8,7 @@
 #include "quiesce/combinators/circuit_breaker.hpp"
 #include "quiesce/combinators/concurrent.hpp"
 #include "quiesce/combinators/join_set.hpp"
+#include "quiesce/combinators/pipeline.hpp"
 #include "quiesce/combinators/quorum.hpp"
 #include "quiesce/combinators/race_with_losers.hpp"
 #include "quiesce/combinators/rate_limit.hpp"
@@ -193,6 +194,58 @@ TEST(LabMapReduce, ReducesInOrderOnEverySchedule) {
   };
   expect_holds(body);
   expect_exhausted(body);
+}
+
+// ---- pipeline ----
+
+/// Counts the copies of itself that are alive.
+struct Parcel {
+  int* alive;
+  int number;
+  Parcel(int* counter, int n) : alive(counter), number(n) { ++*alive; }
+  Parcel(Parcel&& other) noexcept : alive(other.alive), number(other.number) { ++*alive; }
+  Parcel& operator=(Parcel&&) = delete;
+  ~Parcel() { --*alive; }
+};
+
+template <int bad>
+Task<> piped(Cx cx, Scope<>&) {
+  int alive = 0;
+  std::vector<int> seen;
+  {
+    std::vector<Parcel> parcels;
+    for (int i = 1; i <= 3; ++i) parcels.emplace_back(&alive, i);
+    auto pass = [](Cx mine, Parcel parcel) -> Task<Parcel> {
+      co_await mine.yield();
+      if (parcel.number == bad) co_await fail(ErrorCode::User, "broken");
+      co_return parcel;
+    };
+    auto sink = [&seen](Cx, Parcel parcel) -> Task<> {
+      seen.push_back(parcel.number);
+      co_return;
+    };
+    auto all = pipeline(cx, std::move(parcels), stage(2, unsafe_send(pass)), sink);
+    auto ended = co_await std::move(all).outcome();
+    lab::check(bad == 0 || !ended.is_ok(), "a failure is the result");
+    lab::check(seen.size() <= 3, "nothing arrives twice");
+  }
+  lab::check(alive == 0, "nothing is left on its way");
+}
+
+TEST(LabPipeline, NothingIsDoubledOrLeftOnItsWay) {
+  expect_holds(piped<0>, 300);
+  expect_holds(piped<2>, 300);
+  const auto whole = [](Cx cx, Scope<>&) -> Task<> {
+    int sum = 0;
+    auto twice = [](Cx, int item) -> Task<int> { co_return 2 * item; };
+    auto sink = [&sum](Cx, int item) -> Task<> {
+      sum += item;
+      co_return;
+    };
+    co_await pipeline(cx, std::views::iota(1, 3), stage(1, twice), sink);
+    lab::check(sum == 6, "every item arrives");
+  };
+  EXPECT_GE(expect_exhausted(whole), 4u);
 }
 
 // ---- JoinSet ----
