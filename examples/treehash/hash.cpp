@@ -80,11 +80,11 @@ q::Outcome<> hash_each(const q::Cx& cx, RunState& run, const Listing& listing, B
 
 }  // namespace
 
-q::Outcome<> hash_batch(q::Cx cx, std::shared_ptr<RunState> run, std::shared_ptr<FileQueue> queue,
-                        Batch batch) {
+q::Outcome<> hash_batch(q::Cx cx, std::shared_ptr<RunState> run, Batch batch,
+                        std::shared_ptr<const BatchedListing> listing) {
   std::vector<HashedFile> done;
   done.reserve(batch.last - batch.first);
-  q::Outcome<> ended = hash_each(cx, *run, queue->listing(), batch, done);
+  q::Outcome<> ended = hash_each(cx, *run, listing->listing(), batch, done);
   run->add(std::move(done));
   return ended;
 }

@@ -119,7 +119,7 @@ q::Outcome<Listing> read_directory(q::Cx cx, std::shared_ptr<RunState> run, Dire
   return listed;
 }
 
-FileQueue::FileQueue(Listing listing) : listing_(std::move(listing)) {
+BatchedListing::BatchedListing(Listing listing) : listing_(std::move(listing)) {
   Batch batch;
   std::uint64_t bytes = 0;
   for (const Listing::File& file : listing_.files) {
@@ -131,12 +131,6 @@ FileQueue::FileQueue(Listing listing) : listing_(std::move(listing)) {
     bytes = 0;
   }
   if (batch.first < batch.last) batches_.push_back(batch);
-}
-
-std::optional<Batch> FileQueue::take() noexcept {
-  const std::size_t index = next_.fetch_add(1, std::memory_order_relaxed);
-  if (index >= batches_.size()) return std::nullopt;
-  return batches_[index];
 }
 
 }  // namespace treehash

@@ -2,13 +2,10 @@
 // Reading a directory: what is in it, and its regular files in batches.
 #include <quiesce/cx.hpp>
 #include <quiesce/outcome.hpp>
-#include <quiesce/sendable.hpp>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,22 +43,17 @@ struct Batch {
   std::size_t first = 0, last = 0;
 };
 
-/// A listing's files, handed out batch by batch to whoever asks; guards itself.
-class FileQueue {
+/// A listing and its files in batches. Does not change: its jobs share it.
+class BatchedListing {
  public:
-  explicit FileQueue(Listing listing);
+  explicit BatchedListing(Listing listing);
 
   const Listing& listing() const noexcept { return listing_; }
-  std::size_t batch_count() const noexcept { return batches_.size(); }
-  std::optional<Batch> take() noexcept;
+  const std::vector<Batch>& batches() const noexcept { return batches_; }
 
  private:
-  const Listing listing_;
+  Listing listing_;
   std::vector<Batch> batches_;
-  std::atomic<std::size_t> next_ = 0;
 };
 
 }  // namespace treehash
-
-template <>
-inline constexpr bool quiesce::enable_sync<treehash::FileQueue> = true;

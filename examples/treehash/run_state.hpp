@@ -2,6 +2,7 @@
 // What the tasks of one run share.
 #include <quiesce/error.hpp>
 #include <quiesce/sendable.hpp>
+#include <quiesce/sync/semaphore.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -41,6 +42,9 @@ class RunState {
   Console console;
   Progress progress;
   std::atomic<bool> interrupted = false;
+  /// The right to walk a directory beside its siblings. There is a fixed number of them, so that a tree of a million directories does not
+  /// become a million tasks. Nobody waits for one: no deadlock.
+  quiesce::Semaphore walks;
 
   void add(std::vector<HashedFile> files);
   /// Tells that `path` could not be read. Gives the error with which a run that fails fast ends.
@@ -52,28 +56,9 @@ class RunState {
   std::vector<HashedFile> take_files();
 
  private:
-  friend class WalkPermit;
   std::mutex mutex_;
   std::vector<HashedFile> files_;
   std::atomic<std::uint64_t> hashed_ = 0, troubles_ = 0;
-  std::atomic<std::int64_t> walk_permits_;
-};
-
-/// The right to walk a directory beside its siblings. There is a fixed number of them, so that a tree of a million directories
-/// does not become a million tasks; who gets none walks the directory in its own task. Nobody waits for one: no deadlock.
-class WalkPermit {
- public:
-  WalkPermit() = default;
-  static WalkPermit try_take(const std::shared_ptr<RunState>& run);
-  WalkPermit(WalkPermit&&) noexcept = default;
-  WalkPermit& operator=(WalkPermit&&) = delete;
-  ~WalkPermit();
-
-  explicit operator bool() const noexcept { return from_ != nullptr; }
-
- private:
-  explicit WalkPermit(std::shared_ptr<RunState> from) : from_(std::move(from)) {}
-  std::shared_ptr<RunState> from_;
 };
 
 }  // namespace treehash

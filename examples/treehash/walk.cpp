@@ -3,13 +3,14 @@
 // How the work is bounded. Whatever may block – reading a directory, reading a file – is a job of the runtime's blocking pool,
 // which has --jobs threads; tasks only wait, and a waiting task holds no thread. So a directory may wait for its
 // subdirectories, however deep the tree, without keeping a thread from them.
-// How many jobs wait for a thread is bounded too: the files of a directory are taken, batch by batch, by a few "lanes", tasks
-// that have one job each at a time. A directory with a million files has as many lanes as one with a thousand. How many
-// directories are walked at a time is bounded by WalkPermit.
+// How many jobs wait for a thread is bounded too: the batches of a directory's files have a task each, a few at a time. A directory
+// with a million files has as many at a time as one with a thousand. How many directories are walked at a time is bounded by a
+// semaphore.
 
+#include <quiesce/combinators/concurrent.hpp>
 #include <quiesce/scope.hpp>
 
-#include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,39 +26,53 @@ namespace {
 namespace q = quiesce;
 
 /// A job hashed while the next one is being handed over keeps the pool's threads busy.
-constexpr std::size_t lanes_per_job = 2;
+constexpr std::uint32_t batches_per_job = 2;
 
-/// Hashes batches of one directory, one after the other. It is launched: its failure goes to the region's policy at once, and
-/// FailFast then stops the other lanes and everything below.
 template <class P>
-q::Task<> hash_lane(q::Cx cx, q::Scope<P> scope, std::shared_ptr<RunState> run,
-                    std::shared_ptr<FileQueue> queue) {
-  while (std::optional<Batch> batch = queue->take()) {
-    auto job = co_await scope.spawn_blocking(cx, hash_batch, run, queue, *batch);
-    co_await job.join(cx);
-  }
+q::Task<> hash_one(q::Cx cx, Batch batch, q::Scope<P> scope, std::shared_ptr<RunState> run,
+                   std::shared_ptr<const BatchedListing> listing) {
+  auto job = co_await scope.spawn_blocking(cx, hash_batch, run, batch, listing);
+  co_await job.join(cx);
 }
 
-/// One directory in a region of its own, which has closed when this ends: every lane and every subdirectory has ended then.
+/// The files of one directory. It is launched: its failure goes to the region's policy at once, and FailFast then stops everything below.
 template <class P>
-q::Task<> walk_directory(q::Cx cx, std::shared_ptr<RunState> run, Directory directory, WalkPermit) {
+q::Task<> hash_files(q::Cx cx, q::Scope<P> scope, std::shared_ptr<RunState> run,
+                     std::shared_ptr<const BatchedListing> listing) {
+  co_await q::for_each_concurrent(cx, listing->batches(), batches_per_job * run->options.jobs, hash_one<P>,
+                                  scope, run, listing);
+}
+
+template <class P>
+q::Task<> walk_directory(q::Cx cx, std::shared_ptr<RunState> run, Directory directory);
+
+/// Walks it in this task, if there is a permit; says first whether there was.
+template <class P>
+q::Task<> walk_apart(q::Cx cx, q::Started<bool> started, std::shared_ptr<RunState> run, Directory directory) {
+  std::optional<q::Outcome<q::SemaphorePermit>> acquired = run->walks.try_acquire();
+  started(acquired.has_value());
+  if (!acquired) co_return;
+  q::SemaphorePermit permit = co_await std::move(*acquired);
+  co_await walk_directory<P>(cx, run, std::move(directory));
+}
+
+/// One directory in a region of its own, which has closed when this ends: its files and every subdirectory have ended then.
+template <class P>
+q::Task<> walk_directory(q::Cx cx, std::shared_ptr<RunState> run, Directory directory) {
   auto body = [&](q::Cx inner, q::Scope<P>& scope) -> q::Task<> {
     auto job = co_await scope.spawn_blocking(inner, read_directory, run, directory);
-    Listing listing = co_await job.join(inner);
-    const std::vector<std::string> subdirectories = std::move(listing.subdirectories);
-    const std::string prefix = listing.prefix;
+    Listing listed = co_await job.join(inner);
+    const std::vector<std::string> subdirectories = std::move(listed.subdirectories);
+    const std::string prefix = listed.prefix;
 
-    auto queue = std::make_shared<FileQueue>(std::move(listing));
-    const std::size_t lanes = std::min(queue->batch_count(), lanes_per_job * run->options.jobs);
-    for (std::size_t i = 0; i < lanes; ++i) co_await scope.launch(inner, hash_lane<P>, scope, run, queue);
+    auto listing = std::make_shared<const BatchedListing>(std::move(listed));
+    if (!listing->batches().empty()) co_await scope.launch(inner, hash_files<P>, scope, run, listing);
 
     for (const std::string& name : subdirectories) {
       Directory below{prefix + name};
-      if (WalkPermit permit = WalkPermit::try_take(run)) {
-        co_await scope.launch(inner, walk_directory<P>, run, std::move(below), std::move(permit));
-      } else {
-        co_await walk_directory<P>(inner, run, std::move(below), WalkPermit());
-      }
+      auto starting = scope.template start<bool>(inner, walk_apart<P>, run, below);
+      auto started = co_await std::move(starting);  // its handle is dropped: a failure goes to the policy
+      if (!started.value) co_await walk_directory<P>(inner, run, std::move(below));
     }
   };
   co_await q::region(cx, P(), body);
@@ -69,7 +84,7 @@ q::Task<> walk_all(q::Cx cx, q::Scope<P>& scope, std::shared_ptr<RunState> run) 
   auto body = [&](q::Cx inner, q::Scope<P>&) -> q::Task<> {
     for (const std::string& path : run->options.directories) {
       Directory named{path, true};
-      co_await walk_directory<P>(inner, run, std::move(named), WalkPermit());
+      co_await walk_directory<P>(inner, run, std::move(named));
     }
   };
   q::Budget budget = q::Budget::infinite();

@@ -52,12 +52,10 @@ void EnterOperation::enlist(WaitNode& node) noexcept {
   ++turnstile.queued_;
   turnstile.pump(woken);
   if (!node.linked || turnstile.queued_ <= turnstile.queue_max_) return;
-  turnstile.primitive_.delist(turnstile.waiters_, node);
   --turnstile.queued_;
   ++turnstile.refused_;
   refused_ = true;
-  node.granted = true;
-  if (!woken.claim(node.waiter)) node.granted = false;
+  turnstile.primitive_.grant(turnstile.waiters_, node, woken);
 }
 
 bool EnterOperation::delist(WaitNode& node) noexcept {

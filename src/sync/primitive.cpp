@@ -68,8 +68,8 @@ void WakeList::wake() noexcept {
   }
 }
 
-Primitive::Primitive(const char* kind, Name name) noexcept : kind_(kind), name_(name.text()) {
-  if (exact_executor != nullptr) logical_ = exact_executor->new_object(kind_, name_);
+Primitive::Primitive(const char* kind, Name name) noexcept : who_{kind, name.text()} {
+  if (exact_executor != nullptr) logical_ = exact_executor->new_object(who_.kind, who_.name);
 }
 
 void Primitive::note_use(Use how) const noexcept {

@@ -18,6 +18,7 @@
 #include <deque>
 #include <optional>
 #include <ranges>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -37,9 +38,10 @@ struct MapSlot {
 };
 
 template <class F, class CxType, class Item, class... Shared>
-Task<> run_item(CxType cx, TurnstilePass, F* f, Item item, Shared... shared) {
+Task<> run_item(CxType cx, TurnstilePass, F* f, std::atomic<std::size_t>* done, Item item, Shared... shared) {
   auto task = (*f)(cx, std::move(item), std::move(shared)...);
   (void)co_await std::move(task);
+  done->fetch_add(1, std::memory_order_relaxed);  // read once the region has closed
 }
 template <class U, class F, class CxType, class Item, class... Shared>
 Task<> run_mapped(CxType cx, TurnstilePass, F* f, MapSlot<U>* slot, Item item, Shared... shared) {
@@ -64,6 +66,10 @@ ItemOf<Range> take_item(Reference&& reference) {
   }
 }
 
+/// The region has ended Ok, and yet a task has not: a request has reached that one alone.
+inline Error item_cancelled(const char* what) {
+  return Error(ErrorCode::ChildCancelled, std::string(what) + ": the task of an item was cancelled");
+}
 inline Error no_concurrency(const char* what) {
   return Error(ErrorCode::InvalidArgument, std::string(what) + ": at least one task at a time is needed");
 }
@@ -72,16 +78,20 @@ template <class CxType, class Range, class F, class... Shared>
 Task<> for_each_in(CxType cx, std::uint32_t at_most, Range range, F f, Shared... shared) {
   if (at_most == 0) co_await fail(no_concurrency("for_each_concurrent"));
   Turnstile turnstile("concurrency limit", at_most);
+  std::size_t launched = 0;
+  std::atomic<std::size_t> done = 0;
   auto body = [&](CxType own, Scope<>& scope) -> Task<> {
     for (auto&& item : range) {
       TurnstilePass pass = co_await turnstile.enter(own.core());
+      ++launched;
       co_await scope.launch(own, run_item<F, CxType, ItemOf<Range>, Shared...>, std::move(pass), UnsafeSend(&f),
-                            UnsafeSend(take_item<Range>(item)), UnsafeSend(shared)...);
+                            UnsafeSend(&done), UnsafeSend(take_item<Range>(item)), UnsafeSend(shared)...);
     }
   };
   auto region = run_region<void, Error, FailFast, CxType, decltype(body)&>(std::nullopt, cx, RegionOptions(),
                                                                            FailFast(), body);
   co_await std::move(region);
+  if (done.load(std::memory_order_relaxed) != launched) co_await fail(item_cancelled("for_each_concurrent"));
 }
 
 template <class U, class CxType, class Range, class F, class... Shared>
@@ -103,7 +113,10 @@ Task<std::vector<U>> map_in(CxType cx, std::uint32_t at_most, Range range, F f, 
   co_await std::move(region);
   std::vector<U> values;
   values.reserve(slots.size());
-  for (MapSlot<U>& slot : slots) values.push_back(std::move(*slot.value));
+  for (MapSlot<U>& slot : slots) {
+    if (!slot.value) co_await fail(item_cancelled("map_concurrent"));
+    values.push_back(std::move(*slot.value));
+  }
   co_return values;
 }
 
@@ -133,6 +146,7 @@ Task<Result> map_reduce_in(CxType cx, std::uint32_t at_most, Range range, F f, R
                                                                            FailFast(), body);
   co_await std::move(region);
   reduce_ready(slots, so_far, reduce);
+  if (!slots.empty()) co_await fail(item_cancelled("map_reduce"));
   co_return so_far;
 }
 

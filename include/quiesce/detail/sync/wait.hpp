@@ -32,7 +32,7 @@ namespace quiesce {
 namespace detail {
 
 template <class Op>
-concept WaitOperation = std::movable<Op> && requires(Op op, const Op& look, WaitNode& node) {
+concept WaitOperation = std::move_constructible<Op> && requires(Op op, const Op& look, WaitNode& node) {
   typename Op::value_type;
   typename Op::error_type;
   { op.try_now() } noexcept -> std::same_as<bool>;
