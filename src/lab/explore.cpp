@@ -138,13 +138,16 @@ class Driver {
 
   void take(const RunEnd& end) {
     const std::uint64_t run = report_.runs++;
+    // One that the strategy has given up is only the beginning of a run: its choices do not tell where it was to stop.
+    const std::uint64_t blocked_runs = strategy_->counts().blocked_runs;
+    const bool given_up = std::exchange(blocked_runs_, blocked_runs) != blocked_runs;
     if (options_.keep_trace) last_choices_ = end.choices;
     report_.steps += end.steps;
     report_.max_depth = std::max(report_.max_depth, end.steps);
     if (end.failure) {
       ++report_.failures;
       if (!report_.failed()) look_closer(end, run);
-    } else if (run % sample_interval == sample_first) {
+    } else if (run % sample_interval == sample_first && !given_up) {
       repeat(end, run);
     }
   }
@@ -220,6 +223,7 @@ class Driver {
   std::unique_ptr<Strategy> strategy_;
   Report report_;
   std::vector<std::uint32_t> last_choices_;
+  std::uint64_t blocked_runs_ = 0;  // so far
   SteadyClock::time_point begun_ = SteadyClock::now();
   SteadyClock::time_point told_ = begun_;
 };
