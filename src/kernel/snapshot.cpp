@@ -3,10 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
+#include <map>
 #include <mutex>
 #include <ostream>
+#include <source_location>
+#include <span>
 
 #include "quiesce/detail/kernel/kernel.hpp"
+#include "quiesce/detail/kernel/look.hpp"
 #include "quiesce/detail/kernel/wait.hpp"
 
 namespace quiesce {
@@ -41,9 +46,42 @@ std::string describe(const TaskSnapshot& task) {
       fmt::format("{} {} ({}) {}", task.role, task.path, to_string(task.id), to_string(task.phase));
   if (task.failed_unjoined) line += ", failed and not joined";
   if (!task.waiting_for.empty())
-    line += fmt::format(", waits for {} since {}", task.waiting_for, milliseconds(task.waiting));
+    line += fmt::format(", waits for {} since {}", task.wait_text(), milliseconds(task.waiting));
   line += fmt::format(", age {}, {} steps", milliseconds(task.age), task.steps);
   return line;
+}
+
+/// Those that differ in nothing but who they are and how long they have waited; in the order of the first of each.
+std::vector<std::vector<const TaskSnapshot*>> alike_in(const RegionSnapshot& region) {
+  std::vector<std::vector<const TaskSnapshot*>> groups;
+  std::map<std::string, std::size_t> known;
+  for (const TaskSnapshot& task : region.tasks) {
+    std::string key =
+        fmt::format("{}|{}|{}|{}", task.role, to_string(task.phase), task.failed_unjoined, task.wait_text());
+    for (const AwaitSite& site : task.stack)  // one literal each: the address tells
+      key += fmt::format("|{}:{}:{}", static_cast<const void*>(site.function.data()), site.line, site.column);
+    const auto [at, is_new] = known.try_emplace(std::move(key), groups.size());
+    if (is_new) groups.emplace_back();
+    groups[at->second].push_back(&task);
+  }
+  return groups;
+}
+
+/// One line for tasks that are alike.
+std::string describe(std::span<const TaskSnapshot* const> alike) {
+  constexpr std::size_t named_max = 3;
+  const TaskSnapshot& first = *alike.front();
+  if (alike.size() == 1) return describe(first);
+  std::string names;
+  for (const TaskSnapshot* task : alike.first(std::min(alike.size(), named_max)))
+    names += (names.empty() ? "" : ", ") + task->path;
+  if (alike.size() > named_max) names += ", …";
+  std::string line = fmt::format("{} of {} ({}) {}", alike.size(), first.role, names, to_string(first.phase));
+  if (first.failed_unjoined) line += ", failed and not joined";
+  if (first.waiting_for.empty()) return line;
+  const auto [least, most] = std::ranges::minmax(alike, {}, &TaskSnapshot::waiting);
+  return line + fmt::format(", each waits for {} since {} to {}", first.wait_text(),
+                            milliseconds(least->waiting), milliseconds(most->waiting));
 }
 
 std::string describe(const RegionSnapshot& region) {
@@ -55,12 +93,33 @@ std::string describe(const RegionSnapshot& region) {
   return line;
 }
 
+std::string json_of(const HolderSnapshot& holder) {
+  return fmt::format(R"({{"id":{},"path":{}}})", quoted(to_string(holder.id)), quoted(holder.path));
+}
+
+std::string json_of(const AwaitSite& site) {
+  return fmt::format(R"({{"function":{},"file":{},"line":{},"column":{}}})", quoted(site.function),
+                     quoted(site.file), site.line, site.column);
+}
+
+template <class Element>
+std::string json_list(const std::vector<Element>& elements) {
+  std::string out = "[";
+  for (const Element& element : elements) out += (out.size() > 1 ? "," : "") + json_of(element);
+  return out + "]";
+}
+
 std::string json_of(const TaskSnapshot& task) {
+  const std::string waiting_on = task.waiting_on.kind.empty()
+                                     ? "null"
+                                     : fmt::format(R"({{"kind":{},"name":{}}})", quoted(task.waiting_on.kind),
+                                                   quoted(task.waiting_on.name));
   return fmt::format(
-      R"({{"id":{},"path":{},"role":{},"phase":{},"cancel_requested":{},"waiting_for":{},"waiting_ns":{},"age_ns":{},"steps":{},"failed_unjoined":{}}})",
+      R"({{"id":{},"path":{},"role":{},"phase":{},"cancel_requested":{},"waiting_for":{},"waiting_ns":{},"waiting_on":{},"holders":{},"holder_count":{},"stack":{},"stack_is_cut":{},"age_ns":{},"steps":{},"failed_unjoined":{}}})",
       quoted(to_string(task.id)), quoted(task.path), quoted(task.role), quoted(to_string(task.phase)),
-      task.cancel_requested, quoted(task.waiting_for), task.waiting.count(), task.age.count(), task.steps,
-      task.failed_unjoined);
+      task.cancel_requested, quoted(task.waiting_for), task.waiting.count(), waiting_on,
+      json_list(task.holders), task.holder_count, json_list(task.stack), task.stack_is_cut, task.age.count(),
+      task.steps, task.failed_unjoined);
 }
 
 std::string json_of(const RegionSnapshot& region) {
@@ -77,6 +136,18 @@ std::string json_of(const RegionSnapshot& region) {
 }
 
 }  // namespace
+
+std::string TaskSnapshot::wait_text() const {
+  std::string text = waiting_for;
+  std::string keepers;
+  for (const HolderSnapshot& holder : holders)
+    keepers += (keepers.empty() ? "" : ", ") + (holder.path.empty() ? to_string(holder.id) : holder.path);
+  if (holder_count > holders.size()) keepers += fmt::format(" and {} others", holder_count - holders.size());
+  if (waiting_on.kind == "region") return fmt::format("{}: {}", text, waiting_on.name);
+  if (waiting_on.kind == "task") return fmt::format("{}: {}", text, keepers);
+  if (!waiting_on.name.empty()) text += fmt::format(" \"{}\"", waiting_on.name);
+  return keepers.empty() ? text : text + ", held by " + keepers;
+}
 
 const char* to_string(RegionState state) noexcept {
   switch (state) {
@@ -114,6 +185,22 @@ std::string Snapshot::text() const {
     const std::string indent(2 * region.depth, ' ');
     out += indent + describe(region) + "\n";
     for (const TaskSnapshot& task : region.tasks) out += indent + "  " + describe(task) + "\n";
+  }
+  return out;
+}
+
+std::string Snapshot::dump() const {
+  std::string out;
+  for (const RegionSnapshot& region : regions) {
+    const std::string indent(2 * region.depth, ' ');
+    out += indent + describe(region) + "\n";
+    for (const std::vector<const TaskSnapshot*>& alike : alike_in(region)) {
+      out += indent + "  " + describe(alike) + "\n";
+      for (const AwaitSite& site : alike.front()->stack)
+        out +=
+            fmt::format("{}      {} at {}:{}:{}\n", indent, site.function, site.file, site.line, site.column);
+      if (alike.front()->stack_is_cut) out += indent + "      …\n";
+    }
   }
   return out;
 }
@@ -166,7 +253,90 @@ TaskSnapshot view(const TaskRecord& task, Time now, bool failed) {
   return shot;
 }
 
+/// A task that waits, to be looked at when no lock is held: whose it is in the snapshot, and which of its waits.
+struct ToLookAt {
+  std::size_t region, task;
+  TaskRecord* record;
+  std::uint64_t epoch;
+};
+
+AwaitSite site_of(const void* place) {
+  if (place == nullptr) return {"?", "?"};
+  const auto where = std::bit_cast<std::source_location>(place);
+  return {name_of_function(where.function_name()), where.file_name(), where.line(), where.column()};
+}
+
+void tell(TaskSnapshot& task, const WaitSeen& seen) {
+  const WaitSubject& subject = seen.subject;
+  task.waiting_for = seen.what;
+  if (seen.is_region) {
+    task.waiting_on = {"region", seen.region.to_string()};
+  } else if (subject.kind != nullptr) {
+    task.waiting_on = {subject.kind, subject.name == nullptr ? "" : subject.name};
+  }
+  task.holder_count = subject.holder_count;
+  for (std::size_t i = 0; i < std::min<std::size_t>(subject.holder_count, subject.holders.size()); ++i)
+    task.holders.push_back({subject.holders[i], {}});
+  task.stack.reserve(seen.place_count);
+  for (std::uint32_t i = 0; i < seen.place_count; ++i) task.stack.push_back(site_of(seen.places[i]));
+  task.stack_is_cut = seen.is_cut;
+}
+
+void look_at_all(Snapshot& snapshot, const std::vector<ToLookAt>& waiting) {
+  bool has_holders = false;
+  for (const ToLookAt& one : waiting) {
+    const std::optional<WaitSeen> seen = look_at_wait(*one.record, one.epoch);
+    if (!seen) continue;  // it has gone on
+    tell(snapshot.regions[one.region].tasks[one.task], *seen);
+    has_holders = has_holders || seen->subject.holder_count > 0;
+  }
+  if (!has_holders) return;
+  std::map<TaskId, const std::string*> paths;
+  for (const RegionSnapshot& region : snapshot.regions) {
+    for (const TaskSnapshot& task : region.tasks) paths.emplace(task.id, &task.path);
+  }
+  for (const ToLookAt& one : waiting) {
+    for (HolderSnapshot& holder : snapshot.regions[one.region].tasks[one.task].holders) {
+      if (const auto known = paths.find(holder.id); known != paths.end()) holder.path = *known->second;
+    }
+  }
+}
+
 }  // namespace
+
+// Compilers write it out: "quiesce::Task<int> app::fetch(int) [with …]", and g++ names the coroutine's actor instead of the function:
+// "void app::fetch(app::fetch(int)::_Z….Frame*)".
+std::string_view name_of_function(std::string_view text) noexcept {
+  const auto opening = [&](char open, char close) {  // of the group that ends the text
+    int depth = 0;
+    for (std::size_t i = text.size(); i-- > 0;) {
+      if (text[i] == close) ++depth;
+      if (text[i] == open && --depth == 0) return i;
+    }
+    return std::string_view::npos;
+  };
+  if (text.ends_with(']')) {
+    const std::size_t at = opening('[', ']');
+    if (at != std::string_view::npos && at > 0) text = text.substr(0, text[at - 1] == ' ' ? at - 1 : at);
+  }
+  for (std::string_view last : {" noexcept", " const", " &&", " &"}) {
+    if (text.ends_with(last)) text.remove_suffix(last.size());
+  }
+  if (text.ends_with(')')) {
+    const std::size_t at = opening('(', ')');
+    if (at != std::string_view::npos) text = text.substr(0, at);
+  }
+  int depth = 0;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '<' || c == '(' || c == '{') ++depth;
+    if (c == ')' || c == '}' || (c == '>' && (i == 0 || text[i - 1] != '-'))) --depth;
+    const bool is_operator = text.substr(0, i).ends_with("operator");
+    if (c == ' ' && depth == 0 && !is_operator) begin = i + 1;
+  }
+  return text.substr(begin);
+}
 
 RegionState state_of(RegionWord word, bool body_ended) noexcept {
   switch (word.gate()) {
@@ -184,6 +354,7 @@ Snapshot take_snapshot(const std::vector<RegionRef>& roots, Time now) {
     std::uint32_t depth;
   };
   Snapshot snapshot;
+  std::vector<ToLookAt> waiting;
   std::vector<Place> stack;
   for (auto root = roots.rbegin(); root != roots.rend(); ++root) stack.push_back({*root, 0});
   while (!stack.empty()) {
@@ -216,13 +387,16 @@ Snapshot take_snapshot(const std::vector<RegionRef>& roots, Time now) {
     for (RegionShard& shard : region.shards) {
       std::scoped_lock hold(shard.lock);
       if (region.word.load().generation() != place.region.generation) break;
-      for (const TaskRecord* task = first_member(shard.members); task != nullptr; task = next_member(*task)) {
+      for (TaskRecord* task = first_member(shard.members); task != nullptr; task = next_member(*task)) {
         shot.tasks.push_back(view(*task, now, false));
+        if (const std::optional<std::uint64_t> epoch = epoch_to_look_at(*task, task->word.load()))
+          waiting.push_back({snapshot.regions.size(), shot.tasks.size() - 1, task, *epoch});
       }
       shot.live -= std::min(shot.live, shard.spare);
     }
     snapshot.regions.push_back(std::move(shot));
   }
+  look_at_all(snapshot, waiting);
   return snapshot;
 }
 
@@ -235,12 +409,14 @@ void Kernel::warn_slow_close(RegionRef region) noexcept {
     for (const TaskSnapshot& task : part.tasks) {
       if (task.failed_unjoined || ++told > lines_max) continue;
       const std::string age = milliseconds(task.age);
-      const std::string_view wait =
-          task.waiting_for.empty() ? std::string_view("nothing: it runs or is queued") : task.waiting_for;
+      const std::string wait = task.waiting_for.empty() ? "nothing: it runs or is queued" : task.wait_text();
+      const std::string place =
+          task.stack.empty() ? "" : fmt::format("{}:{}", task.stack.front().file, task.stack.front().line);
       const LogField fields[] = {{"region", snapshot.regions.front().path},
                                  {"task", task.path},
                                  {"task_region", part.path},
                                  {"waits_for", wait},
+                                 {"awaits_at", place},
                                  {"age", age}};
       config_.log->write(LogLevel::Warn, "the close of a region takes long", fields);
       report_metric(metrics(), [&](MetricsProvider& to) { to.task_stuck_detected(task.id, task.age); });

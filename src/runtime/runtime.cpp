@@ -93,7 +93,7 @@ std::string list(const std::vector<TaskSnapshot>& tasks) {
   std::string text;
   for (const TaskSnapshot& task : tasks) {
     text += "    " + task.role + " " + task.path +
-            (task.waiting_for.empty() ? "" : " waits for " + task.waiting_for) + "\n";
+            (task.waiting_for.empty() ? "" : " waits for " + task.wait_text()) + "\n";
   }
   return text;
 }
