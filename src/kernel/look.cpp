@@ -4,6 +4,7 @@
 #include <mutex>
 #include <span>
 
+#include "quiesce/detail/kernel/kernel.hpp"
 #include "quiesce/detail/kernel/wait.hpp"
 
 namespace quiesce::detail {
@@ -31,14 +32,20 @@ void name_tasks(WaitSubject& subject, const char* kind, std::span<TaskRecord* co
     subject.holders[i] = tasks[i]->id();
 }
 
-/// The region that the task has opened last and waits for.
+/// The region that the task has opened last and waits for; none when it is closing just now.
 void name_region(TaskRecord& task, WaitSeen& seen) noexcept {
   TaskExtra* rare = task.extra.load(std::memory_order_acquire);
   if (rare == nullptr) return;
-  std::scoped_lock hold(rare->lock);
-  if (rare->opened == nullptr) return;
+  RegionRef opened;
+  {
+    std::scoped_lock hold(rare->lock);
+    if (rare->opened == nullptr) return;
+    opened = {rare->opened, rare->opened->word.load().generation()};
+  }
+  std::scoped_lock hold(opened.record->lock);
+  if (!opened.alive()) return;
   seen.is_region = true;
-  seen.region = rare->opened->path;
+  seen.region = opened.record->path;
 }
 
 void see_subject(TaskRecord& task, WaitSeen& seen) noexcept {

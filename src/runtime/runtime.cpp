@@ -1,5 +1,9 @@
 #include "quiesce/runtime.hpp"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -12,6 +16,7 @@
 #include "exec/worker.hpp"
 #include "quiesce/capabilities.hpp"
 #include "quiesce/detail/assert.hpp"
+#include "signal_dump.hpp"
 
 namespace quiesce {
 namespace detail {
@@ -27,6 +32,7 @@ struct RuntimeState {
   Kernel& kernel;
   RootGate gate;
   std::optional<Duration> abort_after;
+  std::unique_ptr<SignalDump> signal_dump;
 
   RuntimeState(ProductionExecutor::Config config, KernelConfig kernel_config)
       : executor(std::move(config)), kernel(Kernel::acquire(std::move(kernel_config), executor)) {
@@ -44,6 +50,7 @@ struct RuntimeState {
       std::abort();
     }
     hold.unlock();
+    signal_dump.reset();
     executor.stop();
     kernel.recycle();
   }
@@ -77,6 +84,20 @@ class PoolHandle final : public BlockingPoolHandle {
   std::string name_;
   std::uint32_t max_;
 };
+
+bool write_dump(const RuntimeState& state, int fd) {
+  const Snapshot snapshot = take_snapshot(state.kernel.roots(), state.executor.now());
+  const std::string text =
+      fmt::format("runtime \"{}\": {} regions, {} tasks\n{}end of dump\n", state.kernel.config().name,
+                  snapshot.regions.size(), snapshot.task_count(), snapshot.dump());
+  std::string_view left = text;
+  while (!left.empty()) {
+    const ssize_t written = ::write(fd, left.data(), left.size());
+    if (written < 0 && errno != EINTR) return false;
+    if (written > 0) left.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
 
 std::vector<TaskSnapshot> unfinished(const Kernel& kernel, Time now) {
   std::vector<TaskSnapshot> tasks;
@@ -175,6 +196,8 @@ Snapshot Runtime::snapshot() const {
   return detail::take_snapshot(state_->kernel.roots(), state_->executor.now());
 }
 
+bool Runtime::dump(int fd) const { return detail::write_dump(*state_, fd); }
+
 RuntimeStats Runtime::stats() const {
   RuntimeStats stats;
   detail::KernelCounts counts = state_->kernel.counts();
@@ -265,6 +288,8 @@ struct RuntimeBuilder::Settings {
   detail::ProductionExecutor::Config executor;
   detail::KernelConfig kernel;
   std::optional<Duration> abort_after;
+  std::optional<int> dump_signal;
+  int dump_fd = 2;
   Settings() {
     executor.workers = std::max(1u, std::thread::hardware_concurrency());
     kernel.close_warning = std::chrono::seconds(10);
@@ -327,6 +352,15 @@ RuntimeBuilder&& RuntimeBuilder::abort_after(Duration limit) && {
   settings_->abort_after = limit;
   return std::move(*this);
 }
+RuntimeBuilder&& RuntimeBuilder::dump_on_signal(int signal, int fd) && {
+  require(detail::may_dump_on(signal),
+          "Runtime::builder().dump_on_signal(signal, fd): signal must be one that a program may catch and that "
+          "tells of no fault, "
+          "such as SIGUSR1");
+  settings_->dump_signal = signal;
+  settings_->dump_fd = fd;
+  return std::move(*this);
+}
 RuntimeBuilder&& RuntimeBuilder::name(std::string name) && {
   settings_->executor.name = name;
   settings_->kernel.name = std::move(name);
@@ -346,6 +380,11 @@ Runtime RuntimeBuilder::build() && {
   auto state = std::make_unique<detail::RuntimeState>(settings_->executor, settings_->kernel);
   state->abort_after = settings_->abort_after;
   if (handle != nullptr) handle->pool = &state->executor.pool();
+  if (settings_->dump_signal) {
+    state->signal_dump = std::make_unique<detail::SignalDump>(
+        *settings_->dump_signal,
+        [from = state.get(), fd = settings_->dump_fd] { (void)detail::write_dump(*from, fd); });
+  }
   return Runtime(std::move(state));
 }
 

@@ -78,7 +78,7 @@ TEST(SnapshotStress, looks_at_waits_that_end_meanwhile) {
   std::thread running([&] {
     auto body = [&](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
       for (int i = 0; i < 8; ++i) (void)(co_await scope.spawn(cx, churn, shared));
-      co_await scope.spawn(cx, wait_long, shared);
+      (void)(co_await scope.spawn(cx, wait_long, shared));
     };
     const q::Outcome<> outcome = rt.block_on(body);
     EXPECT_TRUE(outcome.is_ok()) << outcome;
