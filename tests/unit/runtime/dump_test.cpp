@@ -45,8 +45,10 @@ q::Task<> wait_for_gate(q::Cx cx, std::shared_ptr<q::Semaphore> gate) {
 q::Outcome<> with_waiting_tasks(q::Runtime& rt, const std::function<void()>& look) {
   auto gate = std::make_shared<q::Semaphore>(0u, q::Name("gate"));
   auto body = [&](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
-    for (int i = 0; i < 3; ++i) co_await scope.spawn(cx, wait_for_gate, gate);
-    while (rt.snapshot().dump().find("3 of task") == std::string::npos) co_await cx.yield();
+    for (int i = 0; i < 3; ++i) (void)(co_await scope.spawn(cx, wait_for_gate, gate));
+    while (rt.snapshot().dump().find("3 of task (0.0.2, 0.0.1, 0.0.0) Running, each waits") ==
+           std::string::npos)
+      co_await cx.yield();
     look();
     gate->add_permits(3);
   };
