@@ -36,8 +36,8 @@ TaskSnapshot view(const TaskRecord& task, Time now, bool failed) {
   const LeafOps* wait = task.wait_ops.load(std::memory_order_relaxed);
   if (word.run() == RunState::Idle && wait != nullptr) {
     shot.waiting_for = wait->what;
-    shot.waiting =
-        now - Time::from_nanos(std::int64_t{task.wait_since_ms.load(std::memory_order_relaxed)} * 1'000'000);
+    const std::int64_t since_ms = task.wait_since_ms.load(std::memory_order_relaxed);  // rounded down
+    shot.waiting = std::min(now - Time::from_nanos(since_ms * 1'000'000), shot.age);
   } else if (task.tier == TaskTier::Blocking && shot.steps == 0) {
     shot.waiting_for = "a thread of the blocking pool";
     shot.waiting = shot.age;
