@@ -46,7 +46,7 @@ struct RuntimeState {
     } else if (!gate.closed.wait_for(hold, *abort_after, drained)) {
       std::fprintf(stderr,
                    "quiesce: a Runtime was destroyed and these regions have not closed within its limit:\n%s",
-                   take_snapshot(kernel.roots(), executor.now()).text().c_str());
+                   take_snapshot(kernel.roots(), executor.now()).dump().c_str());
       std::abort();
     }
     hold.unlock();
@@ -186,7 +186,7 @@ Runtime& Runtime::operator=(Runtime&&) noexcept = default;
 Runtime::~Runtime() {
   if (state_ == nullptr || detail::this_worker() == nullptr) return;
   std::fprintf(stderr, "quiesce: a Runtime was destroyed on a worker, which would wait for itself:\n%s",
-               snapshot().text().c_str());
+               snapshot().dump().c_str());
   std::abort();
 }
 
