@@ -4,6 +4,8 @@ set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/quiesce")
 
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp")
 
+install(FILES "${PROJECT_SOURCE_DIR}/tools/gdb/quiesce-gdb.py" DESTINATION "${CMAKE_INSTALL_DATADIR}/quiesce/gdb")
+
 set(exported quiesce)
 if(TARGET quiesce_lab)
   list(APPEND exported quiesce_lab)

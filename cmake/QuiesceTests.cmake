@@ -73,6 +73,12 @@ foreach(target lab_corpus corpus_table)
 endforeach()
 target_link_libraries(corpus_table PRIVATE lab_corpus fmt::fmt)
 
+# What the gdb script is tried on; nothing builds it unasked. A debugger reads the types of records from a user's own program.
+add_executable(waiting EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/tests/diagnostics/waiting.cpp")
+target_link_libraries(waiting PRIVATE quiesce)
+target_compile_options(waiting PRIVATE -g)
+quiesce_warnings(waiting)
+
 quiesce_test_binary(unit 900)
 quiesce_test_binary(semantics 900)
 quiesce_test_binary(coroutine_forms 900)

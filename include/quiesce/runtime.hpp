@@ -86,6 +86,9 @@ class Runtime {
 
   /// The live region tree.
   Snapshot snapshot() const;
+  /// Writes it to a file with what each task waits for and its asynchronous stack; equal ones of a region once (docs/diagnostics.md).
+  /// False, and errno says why: it could not be written. Not for signal handlers: see RuntimeBuilder::dump_on_signal.
+  bool dump(int fd) const;
   RuntimeStats stats() const;
   std::uint32_t workers() const;
 
@@ -120,6 +123,9 @@ class RuntimeBuilder {
   /// The destructor waits at most so long for regions that another thread still runs, then prints the tree and aborts. Default:
   /// it waits for ever (C10).
   RuntimeBuilder&& abort_after(Duration limit) &&;
+  /// `dump(fd)` whenever the process gets this signal, such as SIGUSR1, by a thread of its own; `fd` is the caller's to keep open.
+  /// `build` throws std::invalid_argument when the signal has a handler already. The end of the runtime puts back what was there.
+  RuntimeBuilder&& dump_on_signal(int signal, int fd = 2) &&;
   /// For thread names.
   RuntimeBuilder&& name(std::string name) &&;
   /// Of the contexts' entropy; default 0.

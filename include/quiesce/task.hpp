@@ -299,7 +299,8 @@ class PromiseAwaits : public PromiseReturn<T, E> {
   void unhandled_exception() noexcept { this->caught(); }
 
   template <class T2, class E2>
-  TaskAwaiter<T2, E2> await_transform(Task<T2, E2>&& child) noexcept;
+  TaskAwaiter<T2, E2> await_transform(Task<T2, E2>&& child,
+                                      AwaitPlace here = __builtin_source_location()) noexcept;
   template <class T2, class E2>
   TaskAwaiter<T2, E2> await_transform(Task<T2, E2>&) noexcept {
     static_assert(GivenAway<Task<T2, E2>&>,
@@ -335,18 +336,21 @@ class PromiseAwaits : public PromiseReturn<T, E> {
   }
   CancelledAwaiter await_transform(Cancelled cancelled) { return {std::move(cancelled.reason)}; }
   template <LibraryAwaitable A>
-  auto await_transform(A&& awaitable) {
+  auto await_transform(A&& awaitable, AwaitPlace here = __builtin_source_location()) {
+    this->awaits_at = here;
     return typename std::remove_cvref_t<A>::quiesce_awaiter(std::forward<A>(awaitable));
   }
   template <class A>
-  requires(!LibraryAwaitable<A>) ForeignAwaiter<A> await_transform(A&& awaitable) {
+  requires(!LibraryAwaitable<A>)
+      ForeignAwaiter<A> await_transform(A&& awaitable, AwaitPlace here = __builtin_source_location()) {
+    this->awaits_at = here;
     return ForeignAwaiter<A>(std::forward<A>(awaitable));
   }
 
  private:
   static PromiseAwaits& self(PromiseBase& base) { return static_cast<PromiseAwaits&>(base); }
   static constexpr PromiseOps operations{
-      {coroutine_step},
+      {coroutine_step, look_at_coroutine},
       [](PromiseBase& base, Error&& error) { self(base).put(Outcome<T, E>::err(E(std::move(error)))); },
       [](PromiseBase& base, CancelReason&& reason) {
         self(base).put(Outcome<T, E>::cancelled(std::move(reason)));
@@ -441,9 +445,10 @@ Task<T, E> Promise<T, E>::get_return_object() noexcept {
 
 template <class T, class E>
 template <class T2, class E2>
-TaskAwaiter<T2, E2> PromiseAwaits<T, E>::await_transform(Task<T2, E2>&& child) noexcept {
+TaskAwaiter<T2, E2> PromiseAwaits<T, E>::await_transform(Task<T2, E2>&& child, AwaitPlace here) noexcept {
   static_assert(ErrorConvertible<E2, E>,
                 "quiesce: co_await of a Task needs this coroutine's E to be constructible from the child's E");
+  this->awaits_at = here;
   return TaskAwaiter<T2, E2>(std::exchange(child.promise_, nullptr));
 }
 

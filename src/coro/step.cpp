@@ -127,6 +127,8 @@ bool settle(TaskRecord& task) noexcept {
 
 /// The wait is over: detach what did not win. `before`: the word at the disarm. False: the coroutine has ended there.
 bool finish_wait(TaskRecord& task, TaskWord before) noexcept {
+  if (before.looked_at()) [[unlikely]]
+    task.word.wait_until_unseen();
   const LeafOps& ops = *task.wait_ops.load(std::memory_order_relaxed);
   task.wait_ops.store(nullptr, std::memory_order_relaxed);
   LeafNext next = ops.finish(task, task.wait_data, before);
@@ -343,6 +345,11 @@ static StepEnd empty_step(TaskRecord& task, TaskWord) noexcept {
 }
 
 static constexpr Steppable::Ops empty_ops{empty_step};
+
+Steppable::Seen look_at_coroutine(const Steppable& frame) noexcept {
+  const auto& promise = static_cast<const PromiseBase&>(frame);
+  return {promise.awaits_at, promise.parent};
+}
 constinit Steppable empty_body{&empty_ops};
 
 /// The lab's chaos: as if what the innermost coroutine goes on with had thrown.

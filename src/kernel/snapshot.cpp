@@ -1,134 +1,16 @@
 #include "quiesce/detail/kernel/snapshot.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <bit>
+#include <map>
 #include <mutex>
-#include <ostream>
+#include <source_location>
 
 #include "quiesce/detail/kernel/kernel.hpp"
+#include "quiesce/detail/kernel/look.hpp"
 #include "quiesce/detail/kernel/wait.hpp"
 
 namespace quiesce {
-namespace {
-
-std::string milliseconds(Duration duration) {
-  return fmt::format("{:.3f}ms", static_cast<double>(duration.count()) / 1e6);
-}
-
-/// A JSON string literal (RFC 8259, section 7).
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (char c : text) {
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\t': out += "\\t"; break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          out += fmt::format("\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-        } else {
-          out += c;
-        }
-    }
-  }
-  return out + "\"";
-}
-
-std::string describe(const TaskSnapshot& task) {
-  std::string line =
-      fmt::format("{} {} ({}) {}", task.role, task.path, to_string(task.id), to_string(task.phase));
-  if (task.failed_unjoined) line += ", failed and not joined";
-  if (!task.waiting_for.empty())
-    line += fmt::format(", waits for {} since {}", task.waiting_for, milliseconds(task.waiting));
-  line += fmt::format(", age {}, {} steps", milliseconds(task.age), task.steps);
-  return line;
-}
-
-std::string describe(const RegionSnapshot& region) {
-  std::string line =
-      fmt::format("region {} ({}) {}", region.path, to_string(region.id), to_string(region.state));
-  line += fmt::format(", live {}, owed {}, finalizers {}, obligations {}, age {}", region.live, region.owed,
-                      region.finalizers, region.obligations, milliseconds(region.age));
-  if (region.cancel_reason) line += ", cancelled: " + to_string(*region.cancel_reason);
-  return line;
-}
-
-std::string json_of(const TaskSnapshot& task) {
-  return fmt::format(
-      R"({{"id":{},"path":{},"role":{},"phase":{},"cancel_requested":{},"waiting_for":{},"waiting_ns":{},"age_ns":{},"steps":{},"failed_unjoined":{}}})",
-      quoted(to_string(task.id)), quoted(task.path), quoted(task.role), quoted(to_string(task.phase)),
-      task.cancel_requested, quoted(task.waiting_for), task.waiting.count(), task.age.count(), task.steps,
-      task.failed_unjoined);
-}
-
-std::string json_of(const RegionSnapshot& region) {
-  std::string out = fmt::format(
-      R"({{"id":{},"path":{},"state":{},"depth":{},"live":{},"owed":{},"finalizers":{},"obligations":{},"age_ns":{},"cancel_reason":{},"tasks":[)",
-      quoted(to_string(region.id)), quoted(region.path), quoted(to_string(region.state)), region.depth,
-      region.live, region.owed, region.finalizers, region.obligations, region.age.count(),
-      region.cancel_reason ? quoted(to_string(*region.cancel_reason)) : "null");
-  for (std::size_t i = 0; i < region.tasks.size(); ++i) {
-    if (i != 0) out += ',';
-    out += json_of(region.tasks[i]);
-  }
-  return out + "]}";
-}
-
-}  // namespace
-
-const char* to_string(RegionState state) noexcept {
-  switch (state) {
-    case RegionState::Open: return "Open";
-    case RegionState::Closing: return "Closing";
-    case RegionState::Draining: return "Draining";
-    case RegionState::Finalizing: return "Finalizing";
-    case RegionState::Closed: return "Closed";
-  }
-  return "unknown";
-}
-const char* to_string(TaskPhase phase) noexcept {
-  switch (phase) {
-    case TaskPhase::Created: return "Created";
-    case TaskPhase::Running: return "Running";
-    case TaskPhase::CancelRequested: return "CancelRequested";
-    case TaskPhase::Cancelling: return "Cancelling";
-    case TaskPhase::Finalizing: return "Finalizing";
-    case TaskPhase::Completed: return "Completed";
-  }
-  return "unknown";
-}
-std::ostream& operator<<(std::ostream& out, RegionState state) { return out << to_string(state); }
-std::ostream& operator<<(std::ostream& out, TaskPhase phase) { return out << to_string(phase); }
-
-std::size_t Snapshot::task_count() const {
-  std::size_t count = 0;
-  for (const RegionSnapshot& region : regions) count += region.tasks.size();
-  return count;
-}
-
-std::string Snapshot::text() const {
-  std::string out;
-  for (const RegionSnapshot& region : regions) {
-    const std::string indent(2 * region.depth, ' ');
-    out += indent + describe(region) + "\n";
-    for (const TaskSnapshot& task : region.tasks) out += indent + "  " + describe(task) + "\n";
-  }
-  return out;
-}
-
-std::string Snapshot::json() const {
-  std::string out = "{\"regions\":[";
-  for (std::size_t i = 0; i < regions.size(); ++i) {
-    if (i != 0) out += ',';
-    out += json_of(regions[i]);
-  }
-  return out + "]}";
-}
-
-std::ostream& operator<<(std::ostream& out, const Snapshot& snapshot) { return out << snapshot.text(); }
-
 namespace detail {
 namespace {
 
@@ -154,8 +36,8 @@ TaskSnapshot view(const TaskRecord& task, Time now, bool failed) {
   const LeafOps* wait = task.wait_ops.load(std::memory_order_relaxed);
   if (word.run() == RunState::Idle && wait != nullptr) {
     shot.waiting_for = wait->what;
-    shot.waiting =
-        now - Time::from_nanos(std::int64_t{task.wait_since_ms.load(std::memory_order_relaxed)} * 1'000'000);
+    const std::int64_t since_ms = task.wait_since_ms.load(std::memory_order_relaxed);  // rounded down
+    shot.waiting = std::min(now - Time::from_nanos(since_ms * 1'000'000), shot.age);
   } else if (task.tier == TaskTier::Blocking && shot.steps == 0) {
     shot.waiting_for = "a thread of the blocking pool";
     shot.waiting = shot.age;
@@ -164,6 +46,55 @@ TaskSnapshot view(const TaskRecord& task, Time now, bool failed) {
     shot.waiting = shot.age;
   }
   return shot;
+}
+
+/// A task that waits, to be looked at when no lock is held: whose it is in the snapshot, and which of its waits.
+struct ToLookAt {
+  std::size_t region, task;
+  TaskRecord* record;
+  std::uint64_t epoch;
+};
+
+AwaitSite site_of(const void* place) {
+  if (place == nullptr) return {"?", "?"};
+  const auto where = std::bit_cast<std::source_location>(place);
+  return {name_of_function(where.function_name()), where.file_name(), where.line(), where.column()};
+}
+
+void tell(TaskSnapshot& task, const WaitSeen& seen) {
+  const WaitSubject& subject = seen.subject;
+  task.waiting_for = seen.what;
+  if (seen.is_region) {
+    task.waiting_on = {"region", seen.region.to_string()};
+  } else if (subject.kind != nullptr) {
+    task.waiting_on = {subject.kind, subject.name == nullptr ? "" : subject.name};
+  }
+  task.holder_count = subject.holder_count;
+  for (std::size_t i = 0; i < std::min<std::size_t>(subject.holder_count, subject.holders.size()); ++i)
+    task.holders.push_back({subject.holders[i], {}});
+  task.stack.reserve(seen.place_count);
+  for (std::uint32_t i = 0; i < seen.place_count; ++i) task.stack.push_back(site_of(seen.places[i]));
+  task.stack_is_cut = seen.is_cut;
+}
+
+void look_at_all(Snapshot& snapshot, const std::vector<ToLookAt>& waiting) {
+  bool has_holders = false;
+  for (const ToLookAt& one : waiting) {
+    const std::optional<WaitSeen> seen = look_at_wait(*one.record, one.epoch);
+    if (!seen) continue;  // it has gone on
+    tell(snapshot.regions[one.region].tasks[one.task], *seen);
+    has_holders = has_holders || seen->subject.holder_count > 0;
+  }
+  if (!has_holders) return;
+  std::map<TaskId, const std::string*> paths;
+  for (const RegionSnapshot& region : snapshot.regions) {
+    for (const TaskSnapshot& task : region.tasks) paths.emplace(task.id, &task.path);
+  }
+  for (const ToLookAt& one : waiting) {
+    for (HolderSnapshot& holder : snapshot.regions[one.region].tasks[one.task].holders) {
+      if (const auto known = paths.find(holder.id); known != paths.end()) holder.path = *known->second;
+    }
+  }
 }
 
 }  // namespace
@@ -184,6 +115,7 @@ Snapshot take_snapshot(const std::vector<RegionRef>& roots, Time now) {
     std::uint32_t depth;
   };
   Snapshot snapshot;
+  std::vector<ToLookAt> waiting;
   std::vector<Place> stack;
   for (auto root = roots.rbegin(); root != roots.rend(); ++root) stack.push_back({*root, 0});
   while (!stack.empty()) {
@@ -216,36 +148,17 @@ Snapshot take_snapshot(const std::vector<RegionRef>& roots, Time now) {
     for (RegionShard& shard : region.shards) {
       std::scoped_lock hold(shard.lock);
       if (region.word.load().generation() != place.region.generation) break;
-      for (const TaskRecord* task = first_member(shard.members); task != nullptr; task = next_member(*task)) {
+      for (TaskRecord* task = first_member(shard.members); task != nullptr; task = next_member(*task)) {
         shot.tasks.push_back(view(*task, now, false));
+        if (const std::optional<std::uint64_t> epoch = epoch_to_look_at(*task, task->word.load()))
+          waiting.push_back({snapshot.regions.size(), shot.tasks.size() - 1, task, *epoch});
       }
       shot.live -= std::min(shot.live, shard.spare);
     }
     snapshot.regions.push_back(std::move(shot));
   }
+  look_at_all(snapshot, waiting);
   return snapshot;
-}
-
-void Kernel::warn_slow_close(RegionRef region) noexcept {
-  if (config_.log == nullptr) return;
-  constexpr std::size_t lines_max = 16;
-  Snapshot snapshot = take_snapshot({region}, executor_->now());
-  std::size_t told = 0;
-  for (const RegionSnapshot& part : snapshot.regions) {
-    for (const TaskSnapshot& task : part.tasks) {
-      if (task.failed_unjoined || ++told > lines_max) continue;
-      const std::string age = milliseconds(task.age);
-      const std::string_view wait =
-          task.waiting_for.empty() ? std::string_view("nothing: it runs or is queued") : task.waiting_for;
-      const LogField fields[] = {{"region", snapshot.regions.front().path},
-                                 {"task", task.path},
-                                 {"task_region", part.path},
-                                 {"waits_for", wait},
-                                 {"age", age}};
-      config_.log->write(LogLevel::Warn, "the close of a region takes long", fields);
-      report_metric(metrics(), [&](MetricsProvider& to) { to.task_stuck_detected(task.id, task.age); });
-    }
-  }
 }
 
 }  // namespace detail

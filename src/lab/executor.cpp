@@ -183,7 +183,7 @@ std::string LabExecutor::drain() {
       kernel_->run_step(task);
       thread_context = ThreadContext{};
     } else if (posts_.empty() && !pass_time()) {
-      return take_snapshot(kernel_->roots(), watch_.clock).text();
+      return take_snapshot(kernel_->roots(), watch_.clock).dump();
     }
   }
   return {};

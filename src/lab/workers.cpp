@@ -227,7 +227,7 @@ std::string WorkersExecutor::drain() {
       if (const auto due = worker(i).next_timer()) next = next ? std::min(*next, *due) : *due;
     }
     if (dispatched() != before) continue;
-    if (!next) return take_snapshot(kernel_->roots(), watch_.clock).text();
+    if (!next) return take_snapshot(kernel_->roots(), watch_.clock).dump();
     watch_.clock = std::max(watch_.clock, *next);
   }
   return {};

@@ -1,5 +1,9 @@
 #include "quiesce/runtime.hpp"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -12,6 +16,7 @@
 #include "exec/worker.hpp"
 #include "quiesce/capabilities.hpp"
 #include "quiesce/detail/assert.hpp"
+#include "signal_dump.hpp"
 
 namespace quiesce {
 namespace detail {
@@ -27,6 +32,7 @@ struct RuntimeState {
   Kernel& kernel;
   RootGate gate;
   std::optional<Duration> abort_after;
+  std::unique_ptr<SignalDump> signal_dump;
 
   RuntimeState(ProductionExecutor::Config config, KernelConfig kernel_config)
       : executor(std::move(config)), kernel(Kernel::acquire(std::move(kernel_config), executor)) {
@@ -40,10 +46,11 @@ struct RuntimeState {
     } else if (!gate.closed.wait_for(hold, *abort_after, drained)) {
       std::fprintf(stderr,
                    "quiesce: a Runtime was destroyed and these regions have not closed within its limit:\n%s",
-                   take_snapshot(kernel.roots(), executor.now()).text().c_str());
+                   take_snapshot(kernel.roots(), executor.now()).dump().c_str());
       std::abort();
     }
     hold.unlock();
+    signal_dump.reset();
     executor.stop();
     kernel.recycle();
   }
@@ -78,6 +85,20 @@ class PoolHandle final : public BlockingPoolHandle {
   std::uint32_t max_;
 };
 
+bool write_dump(const RuntimeState& state, int fd) {
+  const Snapshot snapshot = take_snapshot(state.kernel.roots(), state.executor.now());
+  const std::string text =
+      fmt::format("runtime \"{}\": {} regions, {} tasks\n{}end of dump\n", state.kernel.config().name,
+                  snapshot.regions.size(), snapshot.task_count(), snapshot.dump());
+  std::string_view left = text;
+  while (!left.empty()) {
+    const ssize_t written = ::write(fd, left.data(), left.size());
+    if (written < 0 && errno != EINTR) return false;
+    if (written > 0) left.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
 std::vector<TaskSnapshot> unfinished(const Kernel& kernel, Time now) {
   std::vector<TaskSnapshot> tasks;
   Snapshot snapshot = take_snapshot(kernel.roots(), now);
@@ -93,7 +114,7 @@ std::string list(const std::vector<TaskSnapshot>& tasks) {
   std::string text;
   for (const TaskSnapshot& task : tasks) {
     text += "    " + task.role + " " + task.path +
-            (task.waiting_for.empty() ? "" : " waits for " + task.waiting_for) + "\n";
+            (task.waiting_for.empty() ? "" : " waits for " + task.wait_text()) + "\n";
   }
   return text;
 }
@@ -165,7 +186,7 @@ Runtime& Runtime::operator=(Runtime&&) noexcept = default;
 Runtime::~Runtime() {
   if (state_ == nullptr || detail::this_worker() == nullptr) return;
   std::fprintf(stderr, "quiesce: a Runtime was destroyed on a worker, which would wait for itself:\n%s",
-               snapshot().text().c_str());
+               snapshot().dump().c_str());
   std::abort();
 }
 
@@ -174,6 +195,8 @@ std::uint32_t Runtime::workers() const { return state_->executor.worker_count();
 Snapshot Runtime::snapshot() const {
   return detail::take_snapshot(state_->kernel.roots(), state_->executor.now());
 }
+
+bool Runtime::dump(int fd) const { return detail::write_dump(*state_, fd); }
 
 RuntimeStats Runtime::stats() const {
   RuntimeStats stats;
@@ -265,6 +288,8 @@ struct RuntimeBuilder::Settings {
   detail::ProductionExecutor::Config executor;
   detail::KernelConfig kernel;
   std::optional<Duration> abort_after;
+  std::optional<int> dump_signal;
+  int dump_fd = 2;
   Settings() {
     executor.workers = std::max(1u, std::thread::hardware_concurrency());
     kernel.close_warning = std::chrono::seconds(10);
@@ -327,6 +352,15 @@ RuntimeBuilder&& RuntimeBuilder::abort_after(Duration limit) && {
   settings_->abort_after = limit;
   return std::move(*this);
 }
+RuntimeBuilder&& RuntimeBuilder::dump_on_signal(int signal, int fd) && {
+  require(detail::may_dump_on(signal),
+          "Runtime::builder().dump_on_signal(signal, fd): signal must be one that a program may catch and that "
+          "tells of no fault, "
+          "such as SIGUSR1");
+  settings_->dump_signal = signal;
+  settings_->dump_fd = fd;
+  return std::move(*this);
+}
 RuntimeBuilder&& RuntimeBuilder::name(std::string name) && {
   settings_->executor.name = name;
   settings_->kernel.name = std::move(name);
@@ -346,6 +380,11 @@ Runtime RuntimeBuilder::build() && {
   auto state = std::make_unique<detail::RuntimeState>(settings_->executor, settings_->kernel);
   state->abort_after = settings_->abort_after;
   if (handle != nullptr) handle->pool = &state->executor.pool();
+  if (settings_->dump_signal) {
+    state->signal_dump = std::make_unique<detail::SignalDump>(
+        *settings_->dump_signal,
+        [from = state.get(), fd = settings_->dump_fd] { (void)detail::write_dump(*from, fd); });
+  }
   return Runtime(std::move(state));
 }
 

@@ -364,7 +364,7 @@ struct Stepper::Impl final : Executor {
     }
   }
   std::string waits() const {
-    std::string text = take_snapshot(kernel->roots(), clock).text();
+    std::string text = take_snapshot(kernel->roots(), clock).dump();
     for (const Driver& driver : drivers) {
       const LeafOps* wait = driver.record->wait_ops.load();
       if (wait != nullptr)

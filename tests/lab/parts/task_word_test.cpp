@@ -145,6 +145,80 @@ void late_claim() {
                }});
 }
 
+// ---- a look at what a task waits for ----
+
+enum class LookFlaw : std::uint8_t {
+  None,
+  StepsAtOnce,    // the step does not wait until nobody looks
+  LooksAtActive,  // the looker asks for nothing but the epoch
+  NotExclusive    // two look at a time, and the first that looks away ends it for both
+};
+
+/// A wait, what ends it, and so many that look at it. `frame` is what they read and what the task writes when it goes on.
+std::function<void()> look_at_wait(int lookers, bool parks, LookFlaw flaw = LookFlaw::None) {
+  return [=] {
+    Task task;
+    lab::shared<int> frame{0};
+    const std::uint64_t epoch = parks ? task.word.load().next_epoch().epoch() : task.prepare();
+    const auto step_goes_on = [&](TaskWord claimed) {  // coro/step.cpp, finish_wait
+      if (claimed.looked_at() && flaw != LookFlaw::StepsAtOnce) task.word.wait_until_unseen();
+      frame.write(2);
+    };
+    const auto wait = [&] {
+      frame.write(1);
+      if (!parks) {
+        task.commit();
+        step_goes_on(task.word.load());
+      } else {  // what it waits for turns out to be over: it claims for itself
+        lab::check(task.word.apply([](TaskWord w) { return task_word::park(w); }).made,
+                   "nobody asks it to end");
+        const TaskStep claimed = task.word.apply([=](TaskWord w) { return task_word::claim(w, epoch, false); });
+        if (!claimed.made) task.lane.take();
+        step_goes_on(claimed.made ? claimed.before : task.word.load());
+      }
+      task.complete();
+      lab::check(!task.word.load().looked_at(), "nobody looks at one that has ended");
+    };
+    const auto look = [&] {
+      const TaskStep seen = task.word.apply([=](TaskWord w) -> task_word::Next {
+        if (flaw == LookFlaw::LooksAtActive)
+          return w.epoch() == epoch ? task_word::Next(w.with(TaskWord::looked_at_bit)) : std::nullopt;
+        if (flaw == LookFlaw::NotExclusive && w.run() == RunState::Idle && w.pending())
+          return w.with(TaskWord::looked_at_bit);
+        return task_word::look(w, epoch);
+      });
+      if (!seen.made) return;
+      lab::check(frame.read() == 1, "it reads the wait that it looks at");
+      task.word.apply([](TaskWord w) { return task_word::look_away(w); });
+    };
+    std::vector<std::function<void()>> bodies{wait, [&] { task.claim(epoch); }};
+    for (int i = 0; i < lookers; ++i) bodies.push_back(look);
+    run_threads(bodies);
+    lab::check(task.word.load().done(), "the task has ended");
+  };
+}
+
+Part looking() {
+  return {
+      .name = "task word: looks",
+      .files = {"task_word.hpp"},
+      .scenarios = {{"a look at a wait and its end", look_at_wait(1, false)},
+                    {.name = "a look at a parked wait", .body = look_at_wait(1, true), .judges_mutants = false},
+                    {.name = "two lookers",
+                     .body = look_at_wait(2, false),
+                     .weak_exhausts = false,
+                     .weak_runs = 2'000,
+                     .judges_mutants = false}}};
+}
+
+TEST(TaskWordInLab, ALookerReadsAWaitThatCannotGoMeanwhile) { expect_holds(looking()); }
+
+TEST(TaskWordInLab, EveryStepOfALookIsNeeded) {
+  expect_breaks("the step does not wait", look_at_wait(1, false, LookFlaw::StepsAtOnce));
+  expect_breaks("a look at one that runs", look_at_wait(1, false, LookFlaw::LooksAtActive));
+  expect_breaks("two look at a time", look_at_wait(2, false, LookFlaw::NotExclusive));
+}
+
 Part waiting() {
   return {.name = "task word: waits",
           .files = {"task_word.hpp"},

@@ -21,7 +21,7 @@ namespace {
 struct Fields {
   unsigned run = 0, phase = 0;
   bool requested = false, masked = false, armed = false, claimed = false, by_request = false, stubborn = false,
-       taken = false, joiner = false, dropped = false, escalated = false;
+       taken = false, joiner = false, dropped = false, escalated = false, looked_at = false;
   std::uint64_t mask_epoch = 0, epoch = 0;
 
   friend bool operator==(const Fields&, const Fields&) = default;
@@ -29,7 +29,7 @@ struct Fields {
 enum : unsigned { Free, Idle, Active, Done };
 enum : unsigned { PCreated, PRunning, PCancelRequested, PCancelling, PFinalizing, PCompleted };
 
-constexpr std::uint64_t epoch_end = std::uint64_t{1} << 40;
+constexpr std::uint64_t epoch_end = std::uint64_t{1} << 40, mask_epoch_end = 128;
 
 Fields unpack(TaskWord word) {
   std::uint64_t bits = word.bits;
@@ -41,18 +41,18 @@ Fields unpack(TaskWord word) {
   Fields f;
   f.run = static_cast<unsigned>(take(3));
   f.phase = static_cast<unsigned>(take(3));
-  for (bool Fields::*flag :
-       {&Fields::requested, &Fields::masked, &Fields::armed, &Fields::claimed, &Fields::by_request,
-        &Fields::stubborn, &Fields::taken, &Fields::joiner, &Fields::dropped, &Fields::escalated}) {
+  for (bool Fields::*flag : {&Fields::requested, &Fields::masked, &Fields::armed, &Fields::claimed,
+                             &Fields::by_request, &Fields::stubborn, &Fields::taken, &Fields::joiner,
+                             &Fields::dropped, &Fields::escalated, &Fields::looked_at}) {
     f.*flag = take(1) != 0;
   }
-  f.mask_epoch = take(8);
+  f.mask_epoch = take(7);
   f.epoch = take(40);
   return f;
 }
 
 TaskWord pack(unsigned run, unsigned phase, unsigned flags, std::uint64_t mask_epoch, std::uint64_t epoch) {
-  return {run | (phase << 3) | (std::uint64_t{flags} << 6) | (mask_epoch << 16) | (epoch << 24)};
+  return {run | (phase << 3) | (std::uint64_t{flags} << 6) | (mask_epoch << 17) | (epoch << 24)};
 }
 
 std::string show(TaskWord word) {
@@ -62,8 +62,12 @@ std::string show(TaskWord word) {
          flag(f.masked, "masked") + flag(f.armed, "armed") + flag(f.claimed, "claimed") +
          flag(f.by_request, "by_request") + flag(f.stubborn, "stubborn") + flag(f.taken, "taken") +
          flag(f.joiner, "joiner") + flag(f.dropped, "dropped") + flag(f.escalated, "escalated") +
-         " mask_epoch " + std::to_string(f.mask_epoch) + " epoch " + std::to_string(f.epoch);
+         flag(f.looked_at, "looked_at") + " mask_epoch " + std::to_string(f.mask_epoch) + " epoch " +
+         std::to_string(f.epoch);
 }
+
+/// Whose transition it is: the stepper's own, which it makes only when nobody looks at the task (protocol, 6), or anybody's.
+enum class By : std::uint8_t { Stepper, Anybody };
 
 /// One transition with its arguments bound, beside the rule that it must follow: when it is made, and what it
 /// then changes.
@@ -72,6 +76,7 @@ struct Rule {
   std::function<task_word::Next(TaskWord)> transition;
   std::function<bool(const Fields&)> allowed;
   std::function<void(Fields&)> effect;
+  By by = By::Stepper;
 };
 
 void end_wait(Fields& f) { f.armed = f.claimed = f.by_request = f.stubborn = false; }
@@ -127,6 +132,11 @@ std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs,
                    f.epoch = (f.epoch + 1) % epoch_end;
                  }});
   for (std::uint64_t epoch : epochs) {
+    all.push_back({"look at " + std::to_string(epoch), [=](TaskWord w) { return task_word::look(w, epoch); },
+                   [=](const Fields& f) {
+                     return f.run == Idle && f.armed && !f.claimed && f.epoch == epoch && !f.looked_at;
+                   },
+                   [](Fields& f) { f.looked_at = true; }, By::Anybody});
     for (bool by_request : {false, true}) {
       all.push_back({"claim of " + std::to_string(epoch) + (by_request ? " by a request" : ""),
                      [=](TaskWord w) { return task_word::claim(w, epoch, by_request); },
@@ -138,21 +148,26 @@ std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs,
                        f.claimed = true;
                        f.by_request = f.by_request || by_request;
                        if (f.run == Idle) f.run = Active;
-                     }});
+                     },
+                     By::Anybody});
     }
   }
+  all.push_back({"look_away", task_word::look_away, [](const Fields& f) { return f.looked_at; },
+                 [](Fields& f) { f.looked_at = false; }, By::Anybody});
   all.push_back({"disarm", task_word::disarm, [](const Fields& f) { return f.run == Active; }, end_wait});
-  all.push_back({"request", task_word::request, alive, [](Fields& f) {
+  all.push_back({"request", task_word::request, alive,
+                 [](Fields& f) {
                    f.requested = true;
                    if (f.phase == PCreated) f.phase = PCancelRequested;
-                 }});
+                 },
+                 By::Anybody});
   all.push_back({"acknowledge", task_word::acknowledge,
                  [](const Fields& f) { return f.run == Active && f.phase == PCancelRequested && observes(f); },
                  [](Fields& f) { f.phase = PCancelling; }});
   all.push_back({"mask", task_word::mask, [](const Fields& f) { return !f.masked && f.run == Active; },
                  [](Fields& f) {
                    f.masked = true;
-                   f.mask_epoch = (f.mask_epoch + 1) % 256;
+                   f.mask_epoch = (f.mask_epoch + 1) % mask_epoch_end;
                  }});
   all.push_back({"unmask", task_word::unmask, [](const Fields& f) { return f.run == Active && f.masked; },
                  [](Fields& f) { f.masked = false; }});
@@ -160,10 +175,10 @@ std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs,
     all.push_back({"expire_mask of " + std::to_string(mask_epoch),
                    [=](TaskWord w) { return task_word::expire_mask(w, static_cast<std::uint8_t>(mask_epoch)); },
                    [=](const Fields& f) { return alive(f) && f.masked && f.mask_epoch == mask_epoch; },
-                   [](Fields& f) { f.masked = false; }});
+                   [](Fields& f) { f.masked = false; }, By::Anybody});
   }
   all.push_back({"escalate", task_word::escalate, [](const Fields& f) { return alive(f) && !f.escalated; },
-                 [](Fields& f) { f.escalated = true; }});
+                 [](Fields& f) { f.escalated = true; }, By::Anybody});
   all.push_back({"finalize", task_word::finalize,
                  [](const Fields& f) { return f.run == Active && f.phase < PFinalizing; },
                  [](Fields& f) {
@@ -179,28 +194,29 @@ std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs,
                    f.masked = false;
                    end_wait(f);
                  }});
-  all.push_back({"announce_joiner", task_word::announce_joiner, alive, [](Fields& f) { f.joiner = true; }});
+  all.push_back(
+      {"announce_joiner", task_word::announce_joiner, alive, [](Fields& f) { f.joiner = true; }, By::Anybody});
   all.push_back({"retract_joiner", task_word::retract_joiner, [](const Fields&) { return true; },
-                 [](Fields& f) { f.joiner = false; }});
+                 [](Fields& f) { f.joiner = false; }, By::Anybody});
   all.push_back({"take", task_word::take, [](const Fields& f) { return f.run == Done && !f.taken; },
-                 [](Fields& f) { f.taken = true; }});
+                 [](Fields& f) { f.taken = true; }, By::Anybody});
   all.push_back({"drop_handle", task_word::drop_handle,
                  [](const Fields& f) { return f.run != Free && !f.dropped; },
-                 [](Fields& f) { f.dropped = true; }});
+                 [](Fields& f) { f.dropped = true; }, By::Anybody});
   all.push_back({"release", task_word::release, [](const Fields& f) { return f.run == Done; },
                  [](Fields& f) { f = clean(f, Free); }});
   return all;
 }
 
 const std::vector<std::uint64_t> some_epochs{0, 1, epoch_end - 1};
-const std::vector<std::uint64_t> some_mask_epochs{0, 255};
+const std::vector<std::uint64_t> some_mask_epochs{0, mask_epoch_end - 1};
 
 template <class Visit>
 void for_every_word(Visit visit) {
   for (unsigned run = Free; run <= Done; ++run) {
     for (unsigned phase = PCreated; phase <= PCompleted; ++phase) {
-      for (unsigned flags = 0; flags < 1024; ++flags) {
-        for (std::uint64_t mask_epoch : {0u, 255u}) {
+      for (unsigned flags = 0; flags < 2048; ++flags) {
+        for (std::uint64_t mask_epoch : some_mask_epochs) {
           for (std::uint64_t epoch : some_epochs) visit(pack(run, phase, flags, mask_epoch, epoch));
         }
       }
@@ -211,14 +227,14 @@ void for_every_word(Visit visit) {
 TEST(TaskWord, FieldsAreWhereTheDescriptionPutsThem) {
   for_every_word([](TaskWord w) {
     Fields f = unpack(w);
-    bool same = static_cast<unsigned>(w.run()) == f.run && static_cast<unsigned>(w.phase()) == f.phase &&
-                w.requested() == f.requested && w.masked() == f.masked &&
-                w.has(TaskWord::armed_bit) == f.armed && w.claimed() == f.claimed &&
-                w.has(TaskWord::by_request_bit) == f.by_request &&
-                w.has(TaskWord::stubborn_bit) == f.stubborn && w.has(TaskWord::taken_bit) == f.taken &&
-                w.has(TaskWord::joiner_bit) == f.joiner && w.has(TaskWord::dropped_bit) == f.dropped &&
-                w.escalated() == f.escalated && w.mask_epoch() == f.mask_epoch && w.epoch() == f.epoch &&
-                w.done() == (f.run == Done) && w.must_observe() == observes(f);
+    bool same =
+        static_cast<unsigned>(w.run()) == f.run && static_cast<unsigned>(w.phase()) == f.phase &&
+        w.requested() == f.requested && w.masked() == f.masked && w.has(TaskWord::armed_bit) == f.armed &&
+        w.claimed() == f.claimed && w.has(TaskWord::by_request_bit) == f.by_request &&
+        w.has(TaskWord::stubborn_bit) == f.stubborn && w.has(TaskWord::taken_bit) == f.taken &&
+        w.has(TaskWord::joiner_bit) == f.joiner && w.has(TaskWord::dropped_bit) == f.dropped &&
+        w.escalated() == f.escalated && w.looked_at() == f.looked_at && w.mask_epoch() == f.mask_epoch &&
+        w.epoch() == f.epoch && w.done() == (f.run == Done) && w.must_observe() == observes(f);
     ASSERT_TRUE(same) << show(w);
   });
 }
@@ -274,8 +290,14 @@ void check_edge(TaskWord before, TaskWord after, const std::string& name) {
   if (a.claimed && !b.claimed) {
     ASSERT_TRUE(!pending(b) || b.epoch != a.epoch) << "the same epoch could be claimed again: " << context();
   }
+  if (a.looked_at && !b.looked_at) {
+    ASSERT_TRUE(name == "look_away" || new_life || end_of_life) << "a look was forgotten: " << context();
+  }
+  if (!a.looked_at && b.looked_at) {
+    ASSERT_TRUE(a.run == Idle && pending(a)) << "a look at one that may be stepped: " << context();
+  }
   if (b.mask_epoch != a.mask_epoch) {
-    ASSERT_TRUE(!a.masked && b.masked && b.mask_epoch == (a.mask_epoch + 1) % 256) << context();
+    ASSERT_TRUE(!a.masked && b.masked && b.mask_epoch == (a.mask_epoch + 1) % mask_epoch_end) << context();
   }
 }
 
@@ -300,6 +322,7 @@ std::unordered_set<std::uint64_t> reachable(std::uint64_t epochs_max, std::uint6
     TaskWord w = todo.front();
     todo.pop_front();
     for (const Rule& rule : all) {
+      if (rule.by == By::Stepper && w.looked_at()) continue;  // it waits
       task_word::Next next = rule.transition(w);
       if (!next || next->epoch() > epochs_max || next->mask_epoch() > mask_epochs_max) continue;
       if (seen.insert(next->bits).second) todo.push_back(*next);
@@ -323,6 +346,8 @@ TEST(TaskWord, WhatCanBeReachedIsConsistent) {
     ASSERT_EQ(f.run == Done, f.phase == PCompleted) << show(w);
     ASSERT_TRUE(!f.taken || f.run == Done) << show(w);
     ASSERT_TRUE(f.run != Idle || (f.armed && !f.claimed)) << "sleeps and nobody can wake it: " << show(w);
+    ASSERT_TRUE(!f.looked_at || f.run == Idle || (f.run == Active && f.claimed))
+        << "looked at, and its wait has gone: " << show(w);
     ASSERT_TRUE(f.phase != PRunning) << "which of the two is told by the steps: " << show(w);
     ASSERT_TRUE(f.run != Done || !pending(f)) << show(w);
     ASSERT_TRUE(!f.requested || f.phase >= PCancelRequested) << show(w);
@@ -367,6 +392,21 @@ TEST(TaskWord, AParkedWaitIsClaimedByWhoeverRegisteredItsEpochBefore) {
   EXPECT_FALSE(task_word::park(w)) << "a request is to be seen first";
   w = *task_word::prepare(*task_word::mask(*task_word::spend_epoch(w)), false);
   EXPECT_FALSE(task_word::claim(w, given_away, false)) << "a late claim of the refused park ended another wait";
+}
+
+TEST(TaskWord, ALookIsOfOneWaitByOneLookerAndOutlivesItsClaim) {
+  TaskWord w = *task_word::prepare(*task_word::birth(TaskWord{}, true), false);
+  const std::uint64_t epoch = w.epoch();
+  EXPECT_FALSE(task_word::look(w, epoch)) << "the task still runs";
+  w = *task_word::commit(w);
+  EXPECT_FALSE(task_word::look(w, epoch - 1)) << "that wait has gone";
+  w = *task_word::look(w, epoch);
+  EXPECT_FALSE(task_word::look(w, epoch)) << "one looks at a time";
+  w = *task_word::claim(w, epoch, false);
+  EXPECT_TRUE(w.looked_at()) << "who steps it next has to see that somebody looks";
+  w = *task_word::look_away(w);
+  EXPECT_FALSE(task_word::look(w, epoch)) << "it may be stepped at any time";
+  EXPECT_FALSE(task_word::look_away(w));
 }
 
 TEST(TaskWord, ThePhaseOfOneThatHasHadItsFirstStepIsRunning) {

@@ -12,11 +12,14 @@
 //  4. A generator (stream.hpp) is the child of whoever pulls it, from the pull until it yields or ends. When it yields it goes back
 //     to its owner, suspended, and its parent goes on: then it is no part of the task any more.
 //  5. A frame is destroyed only as the leaf, and never while a region it has opened is alive: that wait is stubborn (R6).
+//  6. Every `co_await` that may wait leaves its place in the source in the promise, one word. So the chain of parents is the task's
+//     asynchronous stack, which others may read while the task waits (task_word.hpp, 6).
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <new>
+#include <source_location>
 #include <utility>
 
 #include "quiesce/detail/coro/frame_pool.hpp"
@@ -48,10 +51,13 @@ struct PromiseBase : Steppable {
 
   TaskRecord* task = nullptr;
   PromiseBase* parent = nullptr;
-  Deliver deliver = nullptr;      // null: the parent observes
-  PromiseBase** owner = nullptr;  // the awaiter's place for the ended frame whose outcome it is to take
-  bool ended = false;             // the outcome is in the promise, and the coroutine goes no further
-  bool filled = false;            // there is an outcome in the promise's storage
+  // These two: set with the parent.
+  Deliver deliver;      // null: the parent observes
+  PromiseBase** owner;  // the awaiter's place for the ended frame whose outcome it is to take
+  // The std::source_location, which is one word, of the last await that may wait. Set there: for who looks while the coroutine waits.
+  const void* awaits_at;
+  bool ended = false;   // the outcome is in the promise, and the coroutine goes no further
+  bool filled = false;  // there is an outcome in the promise's storage
   bool destroying = false;
 
   explicit PromiseBase(const PromiseOps* operations) : Steppable{operations} {
@@ -75,6 +81,10 @@ struct PromiseBase : Steppable {
   /// An exception escaped the body, or a destructor while the frame is destroyed.
   void caught() noexcept;
 };
+
+/// The place of an await, as a default argument gives it. A word, not a std::source_location: g++ 12 keeps one of those in the
+/// frame for each await.
+using AwaitPlace = decltype(__builtin_source_location());
 
 /// What a suspension asks of the loop.
 enum class Signal : std::uint8_t { None, AwaitChild, Handed, Ended, Wait, Park, Refused, Yield };
@@ -119,6 +129,8 @@ inline Waiter next_waiter_of(TaskRecord& task) noexcept {
   return Waiter::of(task.index, task.word.load().next_epoch().epoch());
 }
 
+/// For who looks at a waiting task: where this coroutine awaits, and who awaits it.
+Steppable::Seen look_at_coroutine(const Steppable& frame) noexcept;
 /// Steps a coroutine task.
 StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept;
 /// A task whose function gave an empty Task: it ends with Err(EmptyTask).

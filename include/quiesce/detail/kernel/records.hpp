@@ -59,8 +59,14 @@ enum class StepEnd : std::uint8_t { Done, Suspended, Yielded };
 struct Steppable {
   /// Steps the task once; `before` is its word as the step began. When it says Suspended the task sleeps, or runs elsewhere again.
   using Step = StepEnd (*)(TaskRecord& task, TaskWord before) noexcept;
+  /// A coroutine of a waiting task, for those who look at it (look.hpp).
+  struct Seen {
+    const void* awaits_at;     // a std::source_location's word; nullptr: not known
+    const Steppable* awaiter;  // whoever awaits it in its turn; nullptr: it is the task's own
+  };
   struct Ops {
     Step step;
+    Seen (*look)(const Steppable&) noexcept = nullptr;
   };
   const Ops* step_ops;
 };

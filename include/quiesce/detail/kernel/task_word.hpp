@@ -14,7 +14,8 @@
 //   joiner    1  `joiner` of the record holds a waiter       the joining task
 //   dropped   1  no handle exists any more                   the handle's destructor
 //   escalated 1  the frame goes at its next suspension (C10) any thread, set only
-//   mask_epoch 8 counts outermost masks                      the stepper
+//   looked_at 1  somebody reads what the task waits for      a looker, on and off (6)
+//   mask_epoch 7 counts outermost masks                      the stepper
 //   epoch    40  counts waits, over all lives of the record  the stepper
 //
 // Active is a task that is queued or being stepped: which of the two, only the scheduler needs to know, so that neither the
@@ -34,6 +35,11 @@
 //  4. The resumed task detaches whatever did not win. Its word still says what the claim said, until the next wait. A wait
 //     that turns out to be over before it began, unclaimed, is disarmed.
 //  5. Done is final for a life; the record is free for another when it is Done, out of its region, and its handle is gone.
+//  6. Whoever wants to read what a waiting task waits for – its frames, its awaiter, the primitive – *looks*: one CAS that needs Idle, a
+//     pending wait of the epoch that the looker has seen, and no other looker. From there until it looks away, which is one transition,
+//     nothing of that wait goes: the wait may be claimed and the task queued, but its next step begins with that wait's end, and that
+//     waits until nobody looks. It has to ask the word only as the claim left it: none looks at a wait that is claimed. All other
+//     transitions keep the bit. A looker holds one task at a time and waits for nothing but locks that no step waits under.
 // Every transition is a pure function word -> optional<word>; TaskWordCell applies it with a compare-exchange loop.
 #include <atomic>
 #include <cstdint>
@@ -56,8 +62,9 @@ struct TaskWord {
   static constexpr std::uint64_t requested_bit = 1u << 6, masked_bit = 1u << 7, armed_bit = 1u << 8,
                                  claimed_bit = 1u << 9, by_request_bit = 1u << 10, stubborn_bit = 1u << 11,
                                  taken_bit = 1u << 12, joiner_bit = 1u << 13, dropped_bit = 1u << 14,
-                                 escalated_bit = 1u << 15;
-  static constexpr int mask_epoch_shift = 16, epoch_shift = 24;
+                                 escalated_bit = 1u << 15, looked_at_bit = 1u << 16;
+  static constexpr int mask_epoch_shift = 17, epoch_shift = 24;
+  static constexpr std::uint8_t mask_epoch_max = (1u << (epoch_shift - mask_epoch_shift)) - 1;
   static constexpr std::uint64_t wait_bits = armed_bit | claimed_bit | by_request_bit | stubborn_bit;
 
   constexpr RunState run() const { return static_cast<RunState>(bits & 7); }
@@ -67,9 +74,12 @@ struct TaskWord {
   constexpr bool masked() const { return has(masked_bit); }
   constexpr bool claimed() const { return has(claimed_bit); }
   constexpr bool escalated() const { return has(escalated_bit); }
+  constexpr bool looked_at() const { return has(looked_at_bit); }
   /// A wait is on that nobody has ended.
   constexpr bool pending() const { return (bits & (armed_bit | claimed_bit)) == armed_bit; }
-  constexpr std::uint8_t mask_epoch() const { return static_cast<std::uint8_t>(bits >> mask_epoch_shift); }
+  constexpr std::uint8_t mask_epoch() const {
+    return static_cast<std::uint8_t>((bits >> mask_epoch_shift) & mask_epoch_max);
+  }
   constexpr std::uint64_t epoch() const { return bits >> epoch_shift; }
   constexpr bool done() const { return run() == RunState::Done; }
   /// A request is there and the task has to see it now.
@@ -85,7 +95,7 @@ struct TaskWord {
   constexpr TaskWord without(std::uint64_t flags) const { return {bits & ~flags}; }
   constexpr TaskWord next_epoch() const { return {bits + (std::uint64_t{1} << epoch_shift)}; }
   constexpr TaskWord next_mask_epoch() const {
-    constexpr std::uint64_t field = std::uint64_t{0xff} << mask_epoch_shift;
+    constexpr std::uint64_t field = std::uint64_t{mask_epoch_max} << mask_epoch_shift;
     return {(bits & ~field) | ((bits + (std::uint64_t{1} << mask_epoch_shift)) & field)};
   }
   friend constexpr bool operator==(TaskWord, TaskWord) = default;
@@ -130,6 +140,15 @@ constexpr Next claim(TaskWord w, std::uint64_t epoch, bool by_request) {
   if (by_request && w.has(TaskWord::stubborn_bit)) return {};
   w = w.with(TaskWord::claimed_bit | (by_request ? TaskWord::by_request_bit : 0));
   return w.run() == RunState::Idle ? w.with_run(RunState::Active) : w;
+}
+/// Begins a look at the wait of `epoch`: the task sleeps, and nobody else looks.
+constexpr Next look(TaskWord w, std::uint64_t epoch) {
+  if (w.run() != RunState::Idle || !w.pending() || w.epoch() != epoch || w.looked_at()) return {};
+  return w.with(TaskWord::looked_at_bit);
+}
+constexpr Next look_away(TaskWord w) {
+  if (!w.looked_at()) return {};
+  return w.without(TaskWord::looked_at_bit);
 }
 /// Ends a wait that did not sleep; what the claim said is read from the word before.
 constexpr Next disarm(TaskWord w) {
@@ -240,6 +259,11 @@ class TaskWordCell {
       if (!next) return {TaskWord{old}, false};
       if (bits_.compare_exchange_weak(old, next->bits, std::memory_order_seq_cst)) return {TaskWord{old}, true};
     }
+  }
+
+  /// By the stepper, before it touches a wait that the word says is looked at. A look is a few dozen instructions.
+  void wait_until_unseen() const {
+    for (std::uint32_t attempt = 0; load().looked_at(); ++attempt) Platform::back_off(attempt);
   }
 
  private:

@@ -125,7 +125,7 @@ class Primitive {
     }
     return std::exchange(node.granted, false);
   }
-  /// Takes it out of the list, and ends its wait. False: something else has ended it, and the next may be asked. Either way the
+  /// Takes the first out of the list, and ends its wait. False: something else has ended it, and the next may be asked. Either way the
   /// node is not to be touched any more.
   bool grant_front(WaitList& list, WakeList& woken) noexcept { return grant(list, *list.front(), woken); }
   /// The same of any node in the list, where whom to grant is not only a matter of order.

@@ -102,11 +102,11 @@ class WaitAwaiter;
 
 template <class Op>
 struct NeedsContext {
+  // Here and not in a function, so that it is the first thing the compiler says.
+  static_assert(!std::same_as<Op, Op>,
+                "quiesce: an operation without a context is for select only: co_await rx.recv(cx)");
   template <class Operation>
-  explicit NeedsContext(Operation&&) {
-    static_assert(!std::same_as<Op, Op>,
-                  "quiesce: an operation without a context is for select only: co_await rx.recv(cx)");
-  }
+  explicit NeedsContext(Operation&&) {}
   bool await_ready() const noexcept { return true; }
   void await_suspend(std::coroutine_handle<>) const noexcept {}
   void await_resume() const noexcept {}

@@ -1,0 +1,2 @@
+# The resumed task goes on although somebody looks at its wait.
+s/if :: seen -> (!looked_at) :: else -> skip fi;/skip;/
