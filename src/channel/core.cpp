@@ -68,8 +68,9 @@ bool ChannelCore::is_closed() const noexcept {
   return is_shut();
 }
 
-void ChannelCore::enlist(WaitList& list, WaitNode& node) noexcept {
+void ChannelCore::enlist(WaitList& list, WaitNode& node, ChannelWait& wait) noexcept {
   WakeList woken;
+  node.operation = &wait;
   const Primitive::Hold hold(primitive_);
   primitive_.enlist(list, node);
   ops_->pump(*this, woken);

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <memory>
+#include <thread>
 #include <vector>
 
 namespace q = quiesce;
@@ -93,7 +94,7 @@ q::Task<> consume(q::Cx cx, Shared counts, Rx rx) {
   }
 }
 
-/// Everything that was committed and not received must have been destroyed by now: `lost` is its number.
+/// Everything that was committed and not received must have been destroyed by now.
 void expect_accounted_for(const q::Runtime& rt, const Counts& counts, bool all_received) {
   EXPECT_EQ(counts.alive.load(), 0);
   EXPECT_LE(counts.received.load(), counts.committed.load());
@@ -185,6 +186,35 @@ TEST(ChannelsStress, AnUnboundedChannelLosesNothing) {
   EXPECT_TRUE(rt.block_on(body).is_ok());
   EXPECT_EQ(counts->received.load(), 8'000);
   expect_accounted_for(rt, *counts, true);
+}
+
+// Threads that run no task send, and drop the ends that others wait for.
+TEST(ChannelsStress, EndsAreUsedAndDroppedOnAnyThread) {
+  q::Runtime rt = q::Runtime::builder().workers(4).build();
+  auto counts = std::make_shared<Counts>();
+  for (int round = 0; round < 50; ++round) {
+    auto [log, lines] = q::mpsc::unbounded_channel<Message>("log");
+    auto [tx, rx] = q::mpmc::channel<Message>(1);
+    EXPECT_TRUE(tx.try_send(Message(counts, 1)));
+    commit(*counts, 1);
+    std::thread writer([&counts, mine = std::move(log)]() mutable {
+      for (int i = 0; i < 100; ++i) {
+        if (mine.send(Message(counts, i))) commit(*counts, i);
+      }
+      auto gone = std::move(mine);
+    });
+    std::thread leaver([mine = std::move(rx)]() mutable { auto gone = std::move(mine); });
+    auto body = [&, in = &lines, out = &tx](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
+      co_await scope.launch(cx, consume<q::mpsc::Receiver<Message>>, counts, std::move(*in));
+      co_await out->closed(cx);
+      EXPECT_FALSE(out->try_send(Message(counts, 2)));
+    };
+    EXPECT_TRUE(rt.block_on(body).is_ok());
+    writer.join();
+    leaver.join();
+  }
+  EXPECT_EQ(counts->received.load(), 50 * 100);
+  expect_accounted_for(rt, *counts, false);
 }
 
 q::Task<> answer(q::Cx cx, Shared counts, q::oneshot::Sender<Message> tx) {

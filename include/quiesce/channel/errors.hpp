@@ -31,7 +31,7 @@ struct SendError {
 template <class T>
 struct TrySendError {
   T value;
-  bool disconnected;  // else it is full
+  bool disconnected;  // else there is no place for it now; at a rendezvous: nobody waits
   TrySendError(T message, bool is_disconnected) : value(std::move(message)), disconnected(is_disconnected) {}
   bool is_full() const noexcept { return !disconnected; }
 };

@@ -11,6 +11,7 @@
 // In one phase: `co_await tx.send(cx, message)` keeps the same promise at no obligation, for nothing lies between its two phases.
 // Cancelled before it has a place, or refused, it has not sent, and the message is destroyed with it: to keep it, reserve. The same
 // holds of a `tx.send(message)` that a select does not choose.
+// With g++ 12 a message that is an aggregate is named before it is sent in an awaited expression (docs/compilers.md).
 // Without waiting: `try_send`, whose error has the message, from any thread; `try_reserve`, from a task.
 // Refuses: Disconnected when the receivers have closed the channel or are gone; a reservation as every obligation is (RegionAtCapacity).
 // Fairness: first come, first served among those who wait for a place; `try_` overtakes nobody. A permit is not overtaken in

@@ -126,6 +126,36 @@ Task<> permits_and_tries(Cx cx, Scope<>&) {
   calls.check();
 }
 
+Task<> logs(Cx cx, Calls* calls, Recorded<mpsc::UnboundedSender<int>, Kind::DropSender> log, int first) {
+  for (int value = first; value < first + 2; ++value) {
+    calls->did({Kind::Send, value}, {log->send(value) ? Code::Ok : Code::Disconnected});
+    co_await cx.yield();
+  }
+}
+
+Task<> logging(Cx cx, Scope<>&) {
+  Calls calls(QueueModel::State(100, 2));
+  auto inside = [&calls](Cx mine, Scope<>& scope) -> Task<> {
+    using Log = Recorded<mpsc::UnboundedSender<int>, Kind::DropSender>;
+    using Lines = Rx<mpsc::Receiver<int>>;
+    auto [log, lines] = mpsc::unbounded_channel<int>("log");
+    scope.launch(mine, logs, unsafe_send(&calls), UnsafeSend(Log(&calls, log)), 1).value();
+    scope.launch(mine, logs, unsafe_send(&calls), UnsafeSend(Log(&calls, std::move(log))), 11).value();
+    scope
+        .launch(mine, receives<mpsc::Receiver<int>>, unsafe_send(&calls),
+                UnsafeSend(Lines(&calls, std::move(lines))), 3, true)
+        .value();
+    co_return;
+  };
+  (void)co_await region(cx, FailFast(), inside).outcome();
+  calls.check();
+}
+
+TEST(LabMpsc, AnUnboundedChannelIsAQueueToo) {
+  expect_holds(logging);
+  EXPECT_GT(expect_exhausted(logging), 20u);
+}
+
 template <int senders, int first, int second>
 Task<> to_two_receivers(Cx cx, Scope<>&) {
   using Receiver = mpmc::Receiver<int>;

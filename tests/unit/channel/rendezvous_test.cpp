@@ -161,6 +161,16 @@ TEST_F(Rendezvous, APermitIsGivenWhileAReceiverWaits) {
   EXPECT_EQ(owed(), 0u);
 }
 
+TEST_F(Rendezvous, ACancelledReserveLeavesTheReceiverToTheNext) {
+  auto [tx, rx] = rendezvous::channel<int>();
+  auto first = start(reserve_and_send, tx, 1), second = start(reserve_and_send, tx, 2);
+  cancel(first);
+  auto reader = start(receive_one<Rx>, rx);
+  EXPECT_EQ(ended(reader).value(), 2);
+  EXPECT_TRUE(ended(second).is_ok());
+  EXPECT_EQ(tx.statistics().reserved, 0u);
+}
+
 TEST_F(Rendezvous, APermitSendsToTheReceiver) {
   auto [tx, rx] = rendezvous::channel<int>();
   auto first = start(reserve_and_send, tx, 1), second = start(reserve_and_send, tx, 2);

@@ -64,7 +64,7 @@ inline constexpr ChannelOps channel_ops{
     Core::drain_of,
     Core::free_of};
 
-/// What an operation and the channel tell each other while it waits. The first base of every operation that is put into a list.
+/// What an operation and the channel tell each other while it waits: the `operation` of its node.
 struct ChannelWait {
   void* place = nullptr;  // where its message lies, or is to lie; none for a reservation
   bool full = false;      // a message lies there
@@ -89,9 +89,9 @@ class ChannelCore {
   bool is_closed() const noexcept;
 
   // ---- what every sort of it does alike ----
-  void enlist_sender(WaitNode& node) noexcept { enlist(sending_, node); }
-  void enlist_receiver(WaitNode& node) noexcept { enlist(receiving_, node); }
-  void enlist_watcher(WaitNode& node) noexcept { enlist(watching_, node); }
+  void enlist_sender(WaitNode& node, ChannelWait& wait) noexcept { enlist(sending_, node, wait); }
+  void enlist_receiver(WaitNode& node, ChannelWait& wait) noexcept { enlist(receiving_, node, wait); }
+  void enlist_watcher(WaitNode& node, ChannelWait& wait) noexcept { enlist(watching_, node, wait); }
   bool delist_sender(WaitNode& node) noexcept { return delist(sending_, node); }
   bool delist_receiver(WaitNode& node) noexcept { return delist(receiving_, node); }
   bool delist_watcher(WaitNode& node) noexcept { return delist(watching_, node); }
@@ -118,7 +118,7 @@ class ChannelCore {
   void refuse_all(WaitList& list, WakeList& woken) noexcept;
   static ChannelWait& wait_of(WaitNode& node) noexcept { return *static_cast<ChannelWait*>(node.operation); }
 
-  void enlist(WaitList& list, WaitNode& node) noexcept;
+  void enlist(WaitList& list, WaitNode& node, ChannelWait& wait) noexcept;
   bool delist(WaitList& list, WaitNode& node) noexcept;
 
   Primitive primitive_;

@@ -34,7 +34,7 @@ class SendOperation : public MessageHolder<T> {
   }
   void enlist(WaitNode& node) noexcept {
     this->place = this->memory();
-    core_->enlist_sender(node);
+    core_->enlist_sender(node, *this);
   }
   bool delist(WaitNode& node) noexcept { return core_->delist_sender(node); }
   Outcome<> take() noexcept {
@@ -64,7 +64,7 @@ class ReserveOperation : public ChannelWait {
     refused = tried == Tried::Refused;
     return tried != Tried::MustWait;
   }
-  void enlist(WaitNode& node) noexcept { core_->enlist_sender(node); }
+  void enlist(WaitNode& node) noexcept { core_->enlist_sender(node, *this); }
   bool delist(WaitNode& node) noexcept { return core_->delist_sender(node); }
   Outcome<value_type> take() noexcept {
     if (refused) return Outcome<value_type>::err(core_->no_receivers());
@@ -91,7 +91,7 @@ class RecvBase : public MessageHolder<T> {
   bool try_now() noexcept { return try_take() != Tried::MustWait; }
   void enlist(WaitNode& node) noexcept {
     this->place = this->memory();
-    core_->enlist_receiver(node);
+    core_->enlist_receiver(node, *this);
   }
   bool delist(WaitNode& node) noexcept { return core_->delist_receiver(node); }
   void give_back() noexcept { core_->give_back_received(*this); }
@@ -156,7 +156,7 @@ class ClosedOperation : public ChannelWait {
 
   explicit ClosedOperation(ChannelCore& core) noexcept : core_(&core) {}
   bool try_now() noexcept { return core_->is_closed(); }
-  void enlist(WaitNode& node) noexcept { core_->enlist_watcher(node); }
+  void enlist(WaitNode& node) noexcept { core_->enlist_watcher(node, *this); }
   bool delist(WaitNode& node) noexcept { return core_->delist_watcher(node); }
   Outcome<> take() noexcept { return Outcome<>::ok(); }
   void give_back() noexcept {}
