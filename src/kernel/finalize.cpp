@@ -60,6 +60,13 @@ struct FinalizerRunner {
     destroy(node);
   }
 
+  /// A request may reach the region while its finalizers run.
+  CleanupBudget cleanup_budget() const {
+    if (region.cleanup) return *region.cleanup;
+    std::scoped_lock hold(region.lock);
+    return default_cleanup_budget(region.reason ? rank(region.reason->root_kind()) : 0);
+  }
+
   /// True when the runner sleeps until the finalizer has ended.
   bool start_async(FinalizerNode* node) noexcept {
     TaskRecord* task = nullptr;
@@ -70,9 +77,7 @@ struct FinalizerRunner {
                                          .policy = region.policy});
       task = *admitted;
       TaskExtra& rare = Kernel::extra(*task);
-      rare.own_mask_budget = region.cleanup
-                                 ? *region.cleanup
-                                 : default_cleanup_budget(region.reason ? rank(region.reason->root_kind()) : 0);
+      rare.own_mask_budget = cleanup_budget();
       kernel.enter_mask(*task);
       tell_begun(node);
       node->start(*task);
