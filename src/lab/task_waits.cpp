@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <mutex>
 #include <vector>
 
+#include "quiesce/detail/kernel/look.hpp"
 #include "quiesce/detail/kernel/snapshot.hpp"
 #include "quiesce/detail/kernel/wait.hpp"
+#include "where.hpp"
 
 namespace quiesce::lab::detail {
 
@@ -17,10 +20,11 @@ using namespace quiesce::detail;
 namespace {
 
 /// More than these are only counted.
-constexpr std::size_t named_max = 20;
+constexpr std::size_t named_max = 20, places_max = 8;
 
 struct Waiting {
-  std::string text;  // "task 0.1 waits for …"
+  std::string text;   // "task 0.1 waits for …"
+  std::string place;  // "task 0.1 awaits at app.cpp:12 in app.cpp:30", innermost first; empty: not known
   std::vector<LogicalId> on;
   enum class Walk : std::uint8_t { New, Open, Over } walk = Walk::New;
 };
@@ -32,6 +36,18 @@ std::string names_of(std::span<TaskRecord* const> tasks) {
   std::string text;
   for (const TaskRecord* task : tasks) text += (text.empty() ? "" : " or ") + name_of(*task);
   return text;
+}
+
+/// Its asynchronous stack, as far as it is a task that sleeps.
+std::string place_of(TaskRecord& task) {
+  const auto epoch = epoch_to_look_at(task, task.word.load());
+  const auto seen = epoch ? look_at_wait(task, *epoch) : std::nullopt;
+  if (!seen || seen->place_count == 0) return {};
+  std::string text = name_of(task) + " awaits";
+  for (std::size_t i = 0; i < std::min<std::size_t>(seen->place_count, places_max); ++i) {
+    text += (i == 0 ? " at " : " in ") + text_of(std::bit_cast<std::source_location>(seen->places[i]));
+  }
+  return seen->is_cut || seen->place_count > places_max ? text + " in …" : text;
 }
 
 /// The regions that the task has opened and not left, and the tasks in them.
@@ -98,8 +114,10 @@ Graph graph_of(Kernel& kernel, const Engine& engine) {
     for (const TaskSnapshot& seen : region.tasks) {
       TaskRecord* task = TaskSlab::find(seen.id.index);
       if (task == nullptr || task->word.load().done()) continue;
-      if (Waiting waiting = wait_of(*task, engine); !waiting.text.empty())
-        graph.emplace(task->logical(), std::move(waiting));
+      Waiting waiting = wait_of(*task, engine);
+      if (waiting.text.empty()) continue;
+      waiting.place = place_of(*task);
+      graph.emplace(task->logical(), std::move(waiting));
     }
   }
   return graph;
@@ -131,17 +149,24 @@ std::string describe_waits(Kernel& kernel, const Engine& engine) {
   for (const auto& [id, waiting] : graph) {
     if (find_cycle(graph, id, cycle)) break;
   }
-  std::string text;
-  for (LogicalId id : cycle) text += (text.empty() ? "in a cycle " : ", ") + graph.at(id).text;
+  std::string text, places;
+  const auto add_place = [&](const Waiting& waiting) {
+    if (!waiting.place.empty()) places += "; " + waiting.place;
+  };
+  for (LogicalId id : cycle) {
+    text += (text.empty() ? "in a cycle " : ", ") + graph.at(id).text;
+    add_place(graph.at(id));
+  }
   const char* separator = cycle.empty() ? "" : "; besides, ";
   std::size_t named = 0;
   for (const auto& [id, waiting] : graph) {
     if (std::ranges::find(cycle, id) != cycle.end()) continue;
     if (++named > named_max) continue;
     text += std::exchange(separator, ", ") + waiting.text;
+    add_place(waiting);
   }
   if (named > named_max) text += fmt::format(", and {} others wait", named - named_max);
-  return text;
+  return text + places;
 }
 
 }  // namespace quiesce::lab::detail

@@ -20,7 +20,7 @@
 namespace quiesce::detail {
 namespace {
 
-/// The eventfd of each signal, and one more; 0: none has been made.
+/// By signal: its eventfd plus 1; 0: none has been made.
 std::atomic<int> bells[NSIG];
 std::mutex installing;
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler reads it");

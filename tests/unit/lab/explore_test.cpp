@@ -3,6 +3,7 @@
 
 #include <cctype>
 #include <memory>
+#include <source_location>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -149,6 +150,8 @@ TEST(LabExplore, TimeIsVirtualAndMovesWhenNothingElseCan) {
   EXPECT_FALSE(report.failed()) << report.text();
 }
 
+std::uint32_t line_of_join;
+
 TEST(LabExplore, ADeadlockIsNamed) {
   std::optional<q::TaskHandle<>> first, second;  // they outlive the body
   auto body = [&](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
@@ -156,6 +159,7 @@ TEST(LabExplore, ADeadlockIsNamed) {
     second.reset();
     auto waits = [](q::Cx mine, std::optional<q::TaskHandle<>>* other) -> q::Task<> {
       while (!*other) co_await mine.yield();
+      line_of_join = std::source_location::current().line() + 1;
       co_await (**other).join(mine);
     };
     first = co_await scope.spawn(cx, waits, q::unsafe_send(&second));
@@ -168,6 +172,9 @@ TEST(LabExplore, ADeadlockIsNamed) {
       report.failure()->message.find("nothing can move: in a cycle task 0.0.0 waits for the end of task 0.0.1, "
                                      "task 0.0.1 waits for the end of task 0.0.0"),
       std::string::npos)
+      << report.failure()->message;
+  const std::string place = " awaits at explore_test.cpp:" + std::to_string(line_of_join);
+  EXPECT_NE(report.failure()->message.find("; task 0.0.0" + place + "; task 0.0.1" + place), std::string::npos)
       << report.failure()->message;
 }
 
