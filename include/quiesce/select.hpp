@@ -28,18 +28,18 @@ namespace quiesce {
 template <class Caps, class... As>
 auto select(const BasicCx<Caps>& cx, As... branches) {
   static_assert(sizeof...(As) > 0, "quiesce: select needs something to wait for");
-  return Select<detail::Branch<As>...>(cx.core(), false,
-                                       std::tuple<typename detail::Branch<As>::Op...>(
-                                           detail::operation_of<As>(std::move(branches))...));
+  return Select<detail::Branch<As>...>(
+      cx.core(), false,
+      std::tuple<typename detail::Branch<As>::Op...>(detail::operation_of<As>(std::move(branches))...));
 }
 
 /// Prefers the first of those that can take effect at once.
 template <class Caps, class... As>
 auto select_biased(const BasicCx<Caps>& cx, As... branches) {
   static_assert(sizeof...(As) > 0, "quiesce: select needs something to wait for");
-  return Select<detail::Branch<As>...>(cx.core(), true,
-                                       std::tuple<typename detail::Branch<As>::Op...>(
-                                           detail::operation_of<As>(std::move(branches))...));
+  return Select<detail::Branch<As>...>(
+      cx.core(), true,
+      std::tuple<typename detail::Branch<As>::Op...>(detail::operation_of<As>(std::move(branches))...));
 }
 
 }  // namespace quiesce

@@ -46,7 +46,9 @@ class LabExecutor final : public quiesce::detail::Executor, public TaskExecutor 
   bool withdraw_blocking(BlockingJob& job) noexcept override { return watch_.withdraw_blocking(job); }
   Time now() const noexcept override { return watch_.clock; }
   void use(LogicalId object, quiesce::detail::Use how) noexcept override { watch_.use(object, how); }
-  LogicalId new_object(const char* kind, const char* name) noexcept override { return watch_.new_object(kind, name); }
+  LogicalId new_object(const char* kind, const char* name) noexcept override {
+    return watch_.new_object(kind, name);
+  }
   void use_handle(LogicalId task) noexcept override { watch_.use_handle(task); }
   void at_cancel_point(TaskRecord& task) noexcept override { watch_.at_cancel_point(*kernel_, task); }
   bool refuses(quiesce::detail::Refusal what) noexcept override { return watch_.refuses(what); }

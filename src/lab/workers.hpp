@@ -52,7 +52,9 @@ class WorkersExecutor final : public quiesce::detail::ProductionExecutor, public
   }
   Time now() const noexcept override { return watch_.clock; }
   void use(LogicalId object, quiesce::detail::Use how) noexcept override { watch_.use(object, how); }
-  LogicalId new_object(const char* kind, const char* name) noexcept override { return watch_.new_object(kind, name); }
+  LogicalId new_object(const char* kind, const char* name) noexcept override {
+    return watch_.new_object(kind, name);
+  }
   void use_handle(LogicalId task) noexcept override { watch_.use_handle(task); }
   void at_cancel_point(quiesce::detail::TaskRecord& task) noexcept override {
     watch_.at_cancel_point(*kernel_, task);

@@ -76,7 +76,8 @@ bool JoinOperationBase::try_now() noexcept {
 void JoinOperationBase::enlist(WaitNode& node) noexcept {
   announced_ = true;
   target_->joiner.store(node.waiter.packed, std::memory_order_release);
-  if (!target_->word.apply([](TaskWord w) { return task_word::announce_joiner(w); })) Kernel::claim(node.waiter);
+  if (!target_->word.apply([](TaskWord w) { return task_word::announce_joiner(w); }))
+    Kernel::claim(node.waiter);
 }
 
 bool JoinOperationBase::delist(WaitNode&) noexcept {
@@ -85,9 +86,7 @@ bool JoinOperationBase::delist(WaitNode&) noexcept {
   return has_ended(*target_);
 }
 
-WaitSubject JoinOperationBase::subject() const noexcept {
-  return {"task", nullptr, {target_->id()}, 1};
-}
+WaitSubject JoinOperationBase::subject() const noexcept { return {"task", nullptr, {target_->id()}, 1}; }
 
 // ---- the wait ----
 

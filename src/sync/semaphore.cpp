@@ -110,10 +110,12 @@ void AcquireOperation::give_back() noexcept {
 
 Outcome<SemaphorePermit> AcquireOperation::take() noexcept {
   using Permit = Outcome<SemaphorePermit>;
-  if (count_ == 0) return Permit::err(Error(ErrorCode::InvalidArgument, "a semaphore gives one permit at least"));
+  if (count_ == 0)
+    return Permit::err(Error(ErrorCode::InvalidArgument, "a semaphore gives one permit at least"));
   if (closed_) {
     const char* name = semaphore_->primitive_.name();
-    return Permit::err(Error(ErrorCode::Disconnected, std::string("semaphore ") + (name == nullptr ? "" : name) +
+    return Permit::err(Error(ErrorCode::Disconnected, std::string("semaphore ") +
+                                                          (name == nullptr ? "" : name) +
                                                           " is closed: it gives no permits any more"));
   }
   TaskRecord* task = current_task();

@@ -110,7 +110,8 @@ struct SemaphoreStatistics {
 
 class Semaphore {
  public:
-  explicit Semaphore(std::uint32_t permits, Name name = {}) noexcept : primitive_("semaphore", name), free_(permits) {}
+  explicit Semaphore(std::uint32_t permits, Name name = {}) noexcept
+      : primitive_("semaphore", name), free_(permits) {}
 
   template <class Caps>
   auto acquire(const BasicCx<Caps>& cx, std::source_location where = std::source_location::current()) {
@@ -130,7 +131,8 @@ class Semaphore {
   }
   /// The permit keeps the semaphore alive.
   template <class Caps>
-  static auto acquire_owned(const BasicCx<Caps>& cx, std::shared_ptr<Semaphore> semaphore, std::uint32_t count = 1,
+  static auto acquire_owned(const BasicCx<Caps>& cx, std::shared_ptr<Semaphore> semaphore,
+                            std::uint32_t count = 1,
                             std::source_location where = std::source_location::current()) {
     return Wait<detail::AcquireOperation>(cx.core(),
                                           detail::AcquireOperation(std::move(semaphore), count, where));

@@ -24,8 +24,8 @@ struct WaitNode {
   Waiter waiter;
   bool linked = false;
   bool granted = false;
-  std::uint16_t kind = 0;   // the primitive's own: a reader or a writer
-  std::uint32_t count = 0;  // the same: how many permits
+  std::uint16_t kind = 0;     // the primitive's own: a reader or a writer
+  std::uint32_t count = 0;    // the same: how many permits
   void* operation = nullptr;  // of whoever waits: what is written there before a claim that is won, it finds
 };
 static_assert(sizeof(WaitNode) == 40);
@@ -34,8 +34,8 @@ static_assert(sizeof(WaitNode) == 40);
 struct WaitSubject {
   const char* kind = nullptr;  // "mutex"; a literal, as the name
   const char* name = nullptr;
-  std::array<TaskId, 4> holders{};   // tasks that keep it waiting, where the primitive knows
-  std::uint32_t holder_count = 0;    // may be more than are named
+  std::array<TaskId, 4> holders{};  // tasks that keep it waiting, where the primitive knows
+  std::uint32_t holder_count = 0;   // may be more than are named
 };
 
 }  // namespace quiesce::detail

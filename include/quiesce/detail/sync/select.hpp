@@ -95,9 +95,10 @@ struct BranchOf {
 
 template <class A>
 struct Branch {
-  static_assert(!std::same_as<A, A>,
-                "quiesce: select waits for operations of the library: sleep, join, and what channels and locks "
-                "give; a Task is none, for dropping it would lose what it has done: spawn it, and select its join");
+  static_assert(
+      !std::same_as<A, A>,
+      "quiesce: select waits for operations of the library: sleep, join, and what channels and locks "
+      "give; a Task is none, for dropping it would lose what it has done: spawn it, and select its join");
 };
 template <class Op>
 struct Branch<Operation<Op>> : BranchOf<Op, false> {};
@@ -111,14 +112,15 @@ template <class T, class E>
 struct Branch<Join<T, E>> : BranchOf<JoinOperation<T, E>, false> {};
 
 template <class A>
-concept ObservedOperation =
-    WaitOperation<typename A::quiesce_operation> &&
+concept ObservedOperation = WaitOperation<typename A::quiesce_operation> &&
     (std::same_as<A, typename Operation<typename A::quiesce_operation>::Observed> ||
      std::same_as<A, typename Wait<typename A::quiesce_operation>::Observed>);
 template <ObservedOperation A>
 struct Branch<A> : BranchOf<typename A::quiesce_operation, true> {};
 template <class A>
-concept ObservedJoin = requires(const A& a) { a.detail_join(); };
+concept ObservedJoin = requires(const A& a) {
+  a.detail_join();
+};
 template <ObservedJoin A>
 struct Branch<A>
     : BranchOf<typename decltype(std::declval<const A&>().detail_join())::quiesce_operation, true> {};
@@ -231,7 +233,8 @@ class SelectAwaiter : SelectBase {
   bool await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept {
     settle = [](SelectBase& base, TaskRecord& task, std::size_t winner, Outcome<>* refused) noexcept {
       auto& select = static_cast<SelectAwaiter&>(base);
-      if (refused == nullptr) return select.template take<U, F>(task, winner, std::make_index_sequence<count>());
+      if (refused == nullptr)
+        return select.template take<U, F>(task, winner, std::make_index_sequence<count>());
       return select.template fail<U, F>(task, std::move(*refused));
     };
     return start(self.promise(), what_->cx_);

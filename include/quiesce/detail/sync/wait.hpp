@@ -35,12 +35,18 @@ template <class Op>
 concept WaitOperation = std::move_constructible<Op> && requires(Op op, const Op& look, WaitNode& node) {
   typename Op::value_type;
   typename Op::error_type;
-  { op.try_now() } noexcept -> std::same_as<bool>;
-  { op.enlist(node) } noexcept;
-  { op.delist(node) } noexcept -> std::same_as<bool>;
-  { op.take() } noexcept -> std::same_as<Outcome<typename Op::value_type, typename Op::error_type>>;
-  { op.give_back() } noexcept;
-  { look.subject() } noexcept -> std::same_as<WaitSubject>;
+  { op.try_now() }
+  noexcept->std::same_as<bool>;
+  { op.enlist(node) }
+  noexcept;
+  { op.delist(node) }
+  noexcept->std::same_as<bool>;
+  { op.take() }
+  noexcept->std::same_as<Outcome<typename Op::value_type, typename Op::error_type>>;
+  { op.give_back() }
+  noexcept;
+  { look.subject() }
+  noexcept->std::same_as<WaitSubject>;
   { Op::what } -> std::convertible_to<const char*>;
 };
 
@@ -84,7 +90,8 @@ struct WaitBase {
   bool refuse_request(TaskRecord& task) noexcept;
 };
 template <class Op>
-inline constexpr LeafOps leaf_of_operation{WaitBase::finish, Op::what, true, nullptr, nullptr, WaitBase::subject};
+inline constexpr LeafOps leaf_of_operation{WaitBase::finish, Op::what, true,
+                                           nullptr,          nullptr,  WaitBase::subject};
 
 /// The running task's request, as the outcome of an operation that it refuses; it is acknowledged.
 Outcome<> request_as_outcome(TaskRecord& task) noexcept;
@@ -185,7 +192,8 @@ class WaitAwaiter : WaitBase {
 
  public:
   template <class A>
-  explicit WaitAwaiter(A&& what) : WaitBase(&leaf_of_operation<Op>, &operation_ops<Op>, Observed), what_(&what) {
+  explicit WaitAwaiter(A&& what)
+      : WaitBase(&leaf_of_operation<Op>, &operation_ops<Op>, Observed), what_(&what) {
     op = &what_->op_;
   }
   bool await_ready() const noexcept { return false; }
