@@ -46,7 +46,7 @@ TEST_F(ChannelMemory, AnIdleChannelCosts128BytesAndItsPlaces) {
   EXPECT_LT(meeting.bytes, 192 + sizeof(Message));
 }
 
-TEST_F(ChannelMemory, MessagesOfAnyAlignmentLieRight) {
+TEST(ChannelPlaces, MessagesOfAnyAlignmentLieRight) {
   struct alignas(32) Wide {
     int value;
     explicit Wide(int v) : value(v) {}
