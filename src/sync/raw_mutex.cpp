@@ -38,6 +38,11 @@ void RawMutex::unlock(std::uint64_t seen, const TaskRecord* task) noexcept {
     note(primitive_, task, Use::Write);
     return;
   }
+  unlock_waited_for();
+}
+
+// Apart from the fast path, which would else pay for its frame.
+[[gnu::noinline]] void RawMutex::unlock_waited_for() noexcept {
   WakeList woken;
   const Primitive::Hold hold(primitive_);
   hand_over(woken);

@@ -77,6 +77,7 @@ class RawMutex {
   }
   static std::uint64_t holder_of(std::uint64_t word) noexcept { return word & ~(held | waiters); }
   void unlock(std::uint64_t seen, const TaskRecord* task) noexcept;
+  void unlock_waited_for() noexcept;
   /// 4, under the spin lock.
   void hand_over(WakeList& woken) noexcept;
 
