@@ -31,8 +31,7 @@ void CondWaitOperation::enlist(WaitNode& node) noexcept {
     variable_->primitive_.enlist(variable_->waiters_, node);
   }
   detach_(guard_);
-  mutex_->drop_guard();
-  mutex_->unlock();
+  mutex_->unlock_guarded();
 }
 
 bool CondWaitOperation::delist(WaitNode& node) noexcept {

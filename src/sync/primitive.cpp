@@ -6,17 +6,6 @@
 
 namespace quiesce::detail {
 
-// A blocking task and the finalizer phase are no coroutines; they have a result, or none, where others count guards.
-static bool counts_guards(const TaskRecord& task) noexcept {
-  return task.tier != TaskTier::Blocking && task.role != TaskRole::Runner;
-}
-void hold_guard(TaskRecord& task, const PrimitiveName& of) noexcept {
-  if (counts_guards(task)) task.held.add(of);
-}
-void release_guard(TaskRecord& task, const PrimitiveName& of) noexcept {
-  if (counts_guards(task)) task.held.remove(of);
-}
-
 void WaitList::push_back(WaitNode& node) noexcept {
   QUIESCE_ASSERT(!node.linked, "a node is in one list at a time");
   node.linked = true;

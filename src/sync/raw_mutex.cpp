@@ -8,28 +8,51 @@
 
 namespace quiesce::detail {
 
+namespace {
+
+/// As Primitive::note_use, where the running task is at hand.
+void note(const Primitive& primitive, const TaskRecord* task, Use how) noexcept {
+  if (task != nullptr) task->kernel().use(primitive.logical(), how);
+}
+
+}  // namespace
+
 // The conflict of a failed try is with the one that unlocks: a read.
 RawMutex::Tried RawMutex::try_lock() noexcept {
-  const std::uint64_t me = holder_bits(current_task());
+  const TaskRecord* task = current_task();
+  const std::uint64_t me = holder_bits(task);
   std::uint64_t seen = 0;
   if (word_.compare_exchange_strong(seen, held | me, std::memory_order_acquire, std::memory_order_relaxed)) {
-    primitive_.note_use(Use::Write);
+    note(primitive_, task, Use::Write);
     return Tried::Locked;
   }
-  primitive_.note_use(Use::Read);
+  note(primitive_, task, Use::Read);
   return me != 0 && holder_of(seen) == me ? Tried::Mine : Tried::Busy;
 }
 
-void RawMutex::unlock() noexcept {
-  std::uint64_t seen = word_.load(std::memory_order_relaxed);
+void RawMutex::unlock() noexcept { unlock(word_.load(std::memory_order_relaxed), current_task()); }
+
+void RawMutex::unlock(std::uint64_t seen, const TaskRecord* task) noexcept {
   if ((seen & waiters) == 0 &&
       word_.compare_exchange_strong(seen, 0, std::memory_order_release, std::memory_order_relaxed)) {
-    primitive_.note_use(Use::Write);
+    note(primitive_, task, Use::Write);
     return;
   }
+  unlock_waited_for();
+}
+
+// Apart from the fast path, which would else pay for its frame.
+[[gnu::noinline]] void RawMutex::unlock_waited_for() noexcept {
   WakeList woken;
   const Primitive::Hold hold(primitive_);
   hand_over(woken);
+}
+
+void RawMutex::unlock_guarded() noexcept {
+  TaskRecord* task = current_task();
+  const std::uint64_t seen = word_.load(std::memory_order_relaxed);
+  if (task != nullptr && holder_of(seen) == holder_bits(task)) release_guard(*task, primitive_.who());
+  unlock(seen, task);
 }
 
 void RawMutex::hand_over(WakeList& woken) noexcept {
@@ -67,12 +90,6 @@ bool RawMutex::delist(WaitNode& node) noexcept {
 
 void RawMutex::count_guard() noexcept {
   if (TaskRecord* task = current_task()) hold_guard(*task, primitive_.who());
-}
-
-void RawMutex::drop_guard() noexcept {
-  TaskRecord* task = current_task();
-  if (task != nullptr && holder_of(word_.load(std::memory_order_relaxed)) == holder_bits(task))
-    release_guard(*task, primitive_.who());
 }
 
 TaskId RawMutex::holder() const noexcept {

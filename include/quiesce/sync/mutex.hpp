@@ -59,10 +59,7 @@ class [[nodiscard]] MutexGuard {
   T* operator->() const noexcept { return &mutex_->value_; }
   /// Now, instead of at the end of its life; the value is out of reach from then on.
   void unlock() noexcept {
-    if (Mutex<T>* mutex = std::exchange(mutex_, nullptr)) {
-      mutex->raw_.drop_guard();
-      mutex->raw_.unlock();
-    }
+    if (Mutex<T>* mutex = std::exchange(mutex_, nullptr)) mutex->raw_.unlock_guarded();
   }
   /// False after it was unlocked or moved from.
   explicit operator bool() const noexcept { return mutex_ != nullptr; }

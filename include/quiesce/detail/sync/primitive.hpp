@@ -41,9 +41,17 @@ class Name {
 
 namespace detail {
 
-/// The running task has one guard more, or less, of something (HeldGuards). Only of tasks that are coroutines.
-void hold_guard(TaskRecord& task, const PrimitiveName& of) noexcept;
-void release_guard(TaskRecord& task, const PrimitiveName& of) noexcept;
+/// The running task has one guard more, or less, of something (HeldGuards). A blocking task and the finalizer phase are no coroutines:
+/// they have a result, or none, where others count guards.
+inline bool counts_guards(const TaskRecord& task) noexcept {
+  return task.tier != TaskTier::Blocking && task.role != TaskRole::Runner;
+}
+inline void hold_guard(TaskRecord& task, const PrimitiveName& of) noexcept {
+  if (counts_guards(task)) task.held.add(of);
+}
+inline void release_guard(TaskRecord& task, const PrimitiveName& of) noexcept {
+  if (counts_guards(task)) task.held.remove(of);
+}
 
 /// A list of waiters, first come first. Under the lock of its primitive.
 class WaitList {

@@ -50,10 +50,12 @@ class RawMutex {
 
   /// Mine: the running task has it, and would wait for itself. The guard is to be counted by who makes one.
   Tried try_lock() noexcept;
+  /// Of a lock that no guard was counted for.
   void unlock() noexcept;
-  /// The running task has a guard, or lets go of it. A guard that has escaped its task touches nothing of it.
+  /// The running task has a guard.
   void count_guard() noexcept;
-  void drop_guard() noexcept;
+  /// A guard goes: it is counted no more, and unlocks. One that has escaped its task touches nothing of it.
+  void unlock_guarded() noexcept;
 
   // As of an operation (sync/wait.hpp).
   void enlist(WaitNode& node) noexcept;
@@ -74,6 +76,8 @@ class RawMutex {
     return task == nullptr ? 0 : holder_bits(task->index, task->generation.load(std::memory_order_relaxed));
   }
   static std::uint64_t holder_of(std::uint64_t word) noexcept { return word & ~(held | waiters); }
+  void unlock(std::uint64_t seen, const TaskRecord* task) noexcept;
+  void unlock_waited_for() noexcept;
   /// 4, under the spin lock.
   void hand_over(WakeList& woken) noexcept;
 
