@@ -5,6 +5,7 @@
 #include <sstream>
 #include <utility>
 
+#include "exact_kernels.hpp"
 #include "quiesce/detail/assert.hpp"
 
 namespace quiesce::detail {
@@ -35,6 +36,7 @@ Kernel& Kernel::acquire(KernelConfig config, Executor& executor) {
   }
   if (kernel == nullptr) kernel = new Kernel;
   kernel->config_ = std::move(config);
+  if (kernel->config_.exact) exact_kernels.fetch_add(1, std::memory_order_relaxed);
   kernel->poll_budget_ =
       static_cast<std::uint16_t>(std::min<std::uint32_t>(kernel->config_.poll_budget, 0xffff));
   kernel->executor_ = &executor;
@@ -61,6 +63,7 @@ void Kernel::recycle() noexcept {
   default_capabilities_ = nullptr;
   default_registry_ = nullptr;
   isolator_.reset();
+  if (config_.exact) exact_kernels.fetch_sub(1, std::memory_order_relaxed);
   config_ = KernelConfig{};
   executor_ = nullptr;
   unisolated_.clear();

@@ -3,6 +3,7 @@
 #include <mutex>
 #include <new>
 
+#include "exact_kernels.hpp"
 #include "quiesce/detail/assert.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
 #include "quiesce/detail/kernel/obligations.hpp"
@@ -235,7 +236,8 @@ Kernel::Claim Kernel::claim_only(Waiter waiter, bool by_request) noexcept {
   TaskStep step = task->word.apply([&](TaskWord w) { return task_word::claim(w, waiter.epoch(), by_request); });
   // One that did not sleep runs, and may have ended by now.
   if (step.made) return {true, step.before.run() == RunState::Idle ? task : nullptr};
-  if (!task->word.load().done()) task->kernel().use(*task, Use::Read);  // somebody else was first
+  // Somebody else was first. The claim may be a late one, and the record in another life: only an exact kernel looks.
+  if (has_exact_kernels() && !task->word.load().done()) task->kernel().use(*task, Use::Read);
   return {false, nullptr};
 }
 
