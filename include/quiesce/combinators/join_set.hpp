@@ -88,21 +88,28 @@ class JoinSetState {
   JoinSetMember* ended_last_ = nullptr;
 };
 
-/// In the frame of a task of the set: tells when that goes.
+/// In the frame of a task of the set: gives its place back and tells when the frame goes. It keeps the state, and so the place, there.
 class JoinSetHook {
  public:
-  JoinSetHook(std::shared_ptr<JoinSetState> state, JoinSetMember& member) noexcept
-      : state_(std::move(state)), member_(&member) {}
+  JoinSetHook(std::shared_ptr<JoinSetState> state, JoinSetMember& member, TurnstilePass place) noexcept
+      : state_(std::move(state)), member_(&member), place_(std::move(place)) {}
   JoinSetHook(JoinSetHook&& other) noexcept = default;
   JoinSetHook& operator=(JoinSetHook&&) = delete;
   ~JoinSetHook() {
-    if (state_ != nullptr) state_->ended(*member_);
+    if (state_ == nullptr) return;
+    place_.leave();
+    state_->ended(*member_);
   }
-  void dismiss() noexcept { state_ = nullptr; }
+  /// It tells nobody; the place is given back all the same.
+  void dismiss() noexcept {
+    place_.leave();
+    state_ = nullptr;
+  }
 
  private:
   std::shared_ptr<JoinSetState> state_;
   JoinSetMember* member_;
+  TurnstilePass place_;
 };
 
 template <class T, class E>
@@ -130,7 +137,7 @@ class NextOperation {
 };
 
 template <class T, class E, class F, class CxType, class... Args>
-Task<T, E> run_member(CxType cx, JoinSetHook, TurnstilePass, F f, Args... args) {
+Task<T, E> run_member(CxType cx, JoinSetHook, F f, Args... args) {
   auto task = f(cx, std::move(args)...);
   Outcome<T, E> ended = co_await std::move(task).outcome();
   FinishWith<T, E> finish(std::move(ended));
@@ -234,11 +241,11 @@ class JoinSet {
     detail::TokenMoveOf<Args...> tokens(pending.record());
     if (auto refused = detail::move_tokens(tokens, args...)) return std::unexpected(SpawnError(*refused));
     using Context = BasicCx<Caps>;
-    detail::JoinSetHook hook(state_, member);
+    detail::JoinSetHook hook(state_, member, std::move(place));
     try {
       detail_install(pending.record(),
                      detail::run_member<T, E, std::decay_t<F>, Context, detail::received_t<Args>...>(
-                         Context(pending.cx()), std::move(hook), std::move(place), std::forward<F>(f),
+                         Context(pending.cx()), std::move(hook), std::forward<F>(f),
                          detail::receive_argument(std::forward<Args>(args))...));
     } catch (...) {
       hook.dismiss();

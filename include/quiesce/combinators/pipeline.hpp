@@ -214,7 +214,6 @@ Task<> pipeline_of(const BasicCx<Caps>& cx, Source&& source, std::tuple<Rest...>
   static_assert(!is_stage<std::decay_t<Last>>,
                 "quiesce: pipeline(cx, source, stages..., sink): the last argument is the sink, a function "
                 "Task<>(quiesce::Cx, item)");
-  static_assert(SurvivesAwait<Last>, QUIESCE_DETAIL_MISCOMPILED_CLOSURE);
   return pipeline_in<BasicCx<Caps>, Source, Last>(cx, std::forward<Source>(source),
                                                   std::tuple(std::move(std::get<I>(rest))...),
                                                   std::forward<Last>(std::get<sizeof...(I)>(rest)));
@@ -225,6 +224,7 @@ Task<> pipeline_of(const BasicCx<Caps>& cx, Source&& source, std::tuple<Rest...>
 template <class Caps, class Source, class... Rest>
 Task<> pipeline(const BasicCx<Caps>& cx, Source&& source, Rest&&... rest) {
   static_assert(sizeof...(Rest) > 0, "quiesce: pipeline(cx, source, stages..., sink) needs a sink");
+  static_assert((detail::SurvivesAwait<Rest> && ...), QUIESCE_DETAIL_MISCOMPILED_CLOSURE);
   static_assert(detail::Holds<Caps::bits, cap::Spawn::bits>,
                 "quiesce: this context lacks the capability Spawn (cap::Spawn), which a pipeline needs");
   return detail::pipeline_of<Caps>(cx, std::forward<Source>(source),
