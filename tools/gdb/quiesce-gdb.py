@@ -251,8 +251,8 @@ def operation_text(ops, op, with_kind):
         return ""
     if primitive is None:
         return ""
-    label = text_at(primitive["name_"])
-    return (f" {text_at(primitive['kind_'])}" if with_kind else "") + (f' "{label}"' if label else "")
+    label = text_at(primitive["who_"]["name"])
+    return (f" {text_at(primitive['who_']['kind'])}" if with_kind else "") + (f' "{label}"' if label else "")
 
 
 def region_waited_for(task):
