@@ -145,7 +145,8 @@ std::string leak(RegionRecord& region, ObligationRecord& entry) {
   std::string text = std::string("an obligation of kind ") + to_string(entry.kind) + " that ";
   text += entry.holder.is_valid() ? "task " + entry.holder_path.to_string() + " held" : "no task held";
   text += ", reserved at " + std::string(entry.where.file_name()) + ":" + std::to_string(entry.where.line()) +
-          ", has leaked: it was still reserved when its holder and the finalizers of its region had ended";
+          " when the context's clock stood at " + std::to_string(entry.reserved_at.nanos() / 1'000'000) +
+          " ms, has leaked: it was still reserved when its holder and the finalizers of its region had ended";
   entry.state = ObligationState::Leaked;
   region.kernel->tell({.kind = KernelEventKind::ObligationLeaked,
                        .region = &region,

@@ -1,13 +1,25 @@
 #include "quiesce/sync/semaphore.hpp"
 
+#include <algorithm>
+
 #include "quiesce/detail/kernel/kernel.hpp"
 
 namespace quiesce {
 
 using detail::AcquireOperation;
 using detail::Primitive;
+using detail::TaskSlab;
 using detail::WaitNode;
 using detail::WakeList;
+
+namespace {
+
+TaskId running_task() noexcept {
+  const detail::TaskRecord* task = detail::current_task();
+  return task == nullptr ? TaskId{} : task->id();
+}
+
+}  // namespace
 
 // First come, first served: whoever is first and can be served is. Called whenever that may have changed.
 void Semaphore::pump(WakeList& woken) noexcept {
@@ -16,16 +28,28 @@ void Semaphore::pump(WakeList& woken) noexcept {
     const std::uint32_t count = closed_ ? 0 : first.count;
     if (count > free_) return;
     static_cast<AcquireOperation*>(first.operation)->closed_ = closed_;
-    if (!primitive_.grant_front(waiters_, woken)) continue;
+    const TaskId waiter = TaskSlab::find(first.waiter.index())->id();
+    if (!primitive_.grant_front(waiters_, woken) || count == 0) continue;
     free_ -= count;
     held_ += count;
+    note_holder(waiter);
   }
 }
 
-void Semaphore::put_back(std::uint32_t count, bool for_good) noexcept {
+// Only the first few are named: enough to tell who keeps whom waiting.
+void Semaphore::note_holder(TaskId task) noexcept {
+  ++holder_count_;
+  const auto place = std::ranges::find(holders_, TaskId{});
+  if (place != holders_.end()) *place = task;
+}
+
+void Semaphore::put_back(std::uint32_t count, TaskId holder, bool for_good) noexcept {
   WakeList woken;
   const Primitive::Hold hold(primitive_);
   held_ -= count;
+  --holder_count_;
+  const auto place = std::ranges::find(holders_, holder);
+  if (place != holders_.end()) *place = TaskId{};
   if (for_good) return;
   free_ += count;
   pump(woken);
@@ -65,13 +89,13 @@ std::optional<Outcome<SemaphorePermit>> Semaphore::try_acquire(std::uint32_t cou
 void SemaphorePermit::release() noexcept {
   if (count_ == 0) return;
   (void)lease_.commit();
-  semaphore_->put_back(std::exchange(count_, 0), false);
+  semaphore_->put_back(std::exchange(count_, 0), holder_, false);
 }
 
 void SemaphorePermit::forget() noexcept {
   if (count_ == 0) return;
   (void)lease_.commit();
-  semaphore_->put_back(std::exchange(count_, 0), true);
+  semaphore_->put_back(std::exchange(count_, 0), holder_, true);
 }
 
 namespace detail {
@@ -84,6 +108,7 @@ bool AcquireOperation::try_now() noexcept {
   if (!s.waiters_.empty() || s.free_ < count_) return false;
   s.free_ -= count_;
   s.held_ += count_;
+  s.note_holder(running_task());
   return true;
 }
 
@@ -105,7 +130,7 @@ bool AcquireOperation::delist(WaitNode& node) noexcept {
 }
 
 void AcquireOperation::give_back() noexcept {
-  if (!closed_) semaphore_->put_back(count_, false);
+  if (!closed_) semaphore_->put_back(count_, running_task(), false);
 }
 
 Outcome<SemaphorePermit> AcquireOperation::take() noexcept {
@@ -129,10 +154,18 @@ Outcome<SemaphorePermit> AcquireOperation::take() noexcept {
     give_back();
     return Permit::err(Error(std::move(lease).error()));
   }
-  return Permit::ok(SemaphorePermit(*semaphore_, std::move(owner_), std::move(*lease), count_));
+  return Permit::ok(SemaphorePermit(*semaphore_, std::move(owner_), std::move(*lease), task->id(), count_));
 }
 
-WaitSubject AcquireOperation::subject() const noexcept { return subject_of(semaphore_->primitive_); }
+WaitSubject AcquireOperation::subject() const noexcept {
+  const Primitive::Hold hold(semaphore_->primitive_, Use::Read);
+  WaitSubject subject = subject_of(semaphore_->primitive_);
+  for (const TaskId holder : semaphore_->holders_) {
+    if (holder != TaskId{}) subject.holders[subject.holder_count++] = holder;
+  }
+  subject.holder_count = semaphore_->holder_count_;
+  return subject;
+}
 
 }  // namespace detail
 }  // namespace quiesce

@@ -13,6 +13,7 @@
 // Cancel-safety: a wait that is cancelled holds no permit and no place. Thread-safety: any thread; acquiring is for tasks, since somebody
 // must owe. Refuses: Disconnected; InvalidArgument for none or more than there can ever be; as a reservation does
 // (RegionAtCapacity). Cost: one lock each, and the ledger's. It must outlive its permits; `acquire_owned` keeps it alive instead.
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -39,12 +40,14 @@ class [[nodiscard]] SemaphorePermit {
       : semaphore_(std::exchange(other.semaphore_, nullptr)),
         owner_(std::move(other.owner_)),
         lease_(std::move(other.lease_)),
+        holder_(other.holder_),
         count_(std::exchange(other.count_, 0)) {}
   SemaphorePermit& operator=(SemaphorePermit&& other) noexcept {
     SemaphorePermit gone(std::move(*this));
     semaphore_ = std::exchange(other.semaphore_, nullptr);
     owner_ = std::move(other.owner_);
     lease_ = std::move(other.lease_);
+    holder_ = other.holder_;
     count_ = std::exchange(other.count_, 0);
     return *this;
   }
@@ -60,12 +63,18 @@ class [[nodiscard]] SemaphorePermit {
 
  private:
   friend class detail::AcquireOperation;
-  SemaphorePermit(Semaphore& semaphore, std::shared_ptr<Semaphore> owner, Obligation lease, std::uint32_t count)
-      : semaphore_(&semaphore), owner_(std::move(owner)), lease_(std::move(lease)), count_(count) {}
+  SemaphorePermit(Semaphore& semaphore, std::shared_ptr<Semaphore> owner, Obligation lease, TaskId holder,
+                  std::uint32_t count)
+      : semaphore_(&semaphore),
+        owner_(std::move(owner)),
+        lease_(std::move(lease)),
+        holder_(holder),
+        count_(count) {}
 
   Semaphore* semaphore_;
   std::shared_ptr<Semaphore> owner_;  // of an owned permit
   Obligation lease_;
+  TaskId holder_;
   std::uint32_t count_;
 };
 
@@ -151,13 +160,16 @@ class Semaphore {
   friend SemaphorePermit;
   friend detail::AcquireOperation;
   void pump(detail::WakeList& woken) noexcept;
-  void put_back(std::uint32_t count, bool for_good) noexcept;
+  void note_holder(TaskId task) noexcept;
+  void put_back(std::uint32_t count, TaskId holder, bool for_good) noexcept;
 
   detail::Primitive primitive_;
   // Under the lock.
   detail::WaitList waiters_;
   std::uint32_t free_;
   std::uint32_t held_ = 0;
+  std::uint32_t holder_count_ = 0;      // permits that were acquired together count once
+  std::array<TaskId, 4> holders_ = {};  // of some of them, for reports
   bool closed_ = false;
 };
 

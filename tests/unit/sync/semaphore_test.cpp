@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -132,6 +133,20 @@ TEST(Semaphore, OutsideOfATaskNobodyCanOweAPermit) {
   ASSERT_TRUE(got->is_err());
   EXPECT_EQ(got->error().code(), ErrorCode::ForeignContext);
   EXPECT_EQ(semaphore.available_permits(), 1u);
+}
+
+TEST(Semaphore, WhoeverWaitsSaysWhoKeepsThePermits) {
+  Parking desk(2);
+  auto first = desk.arrive(1), second = desk.arrive(2), third = desk.arrive(3);
+  const Snapshot seen = desk.stepper.snapshot();
+  const auto& tasks = seen.regions.front().tasks;
+  const auto waiting = std::ranges::find(tasks, third.task_id(), &TaskSnapshot::id);
+  ASSERT_NE(waiting, tasks.end());
+  EXPECT_EQ(waiting->waiting_on.name, "lot");
+  ASSERT_EQ(waiting->holders.size(), 2u);
+  EXPECT_EQ(waiting->holders[0].id, first.task_id());
+  EXPECT_EQ(waiting->holders[1].id, second.task_id());
+  desk.everybody_leaves();
 }
 
 /// Leaves its permit outside of its region.
