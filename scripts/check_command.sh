@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The quiesce command against a program with planted bugs, and its page in a browser. Usage: check_command.sh BUILD_DIR [PICTURES]
-# BUILD_DIR has the targets quiesce_command and planted; pictures of the page go to PICTURES.
+# BUILD_DIR has the targets quiesce_command, planted and planted_changed; pictures of the page go to PICTURES.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 bin="$(cd "$1/bin" && pwd)"

@@ -244,8 +244,8 @@ Agent* Engine::State::choose() {
   if (at == std::ssize(enabled_ids) || enabled_ids[static_cast<std::size_t>(at)] != id) {
     gave_up = true;
     if (id == LogicalId{}) return nullptr;
-    set_failure(FailureKind::divergence,
-                fmt::format("at step {} {} was chosen, who cannot move", end.steps, name_of(id)));
+    set_failure(FailureKind::divergence, fmt::format("at step {} the choice is of nobody who can move; {}",
+                                                     end.steps, describe_enabled()));
     return nullptr;
   }
   if (enabled.size() > 1) end.choices.push_back(static_cast<std::uint32_t>(at));
@@ -586,7 +586,8 @@ std::uint32_t Engine::draw(std::uint32_t n) {
   if (s.is_aborting || s.strategy == nullptr) return 0;
   std::uint32_t drawn = s.strategy->draw(n);
   if (drawn >= n) {
-    fail(FailureKind::divergence, fmt::format("at step {} {} of {} was drawn", s.end.steps, drawn, n));
+    fail(FailureKind::divergence,
+         fmt::format("at step {} the choice is {} of {} ways, counted from 0", s.end.steps, drawn, n));
     drawn = 0;
   }
   s.step.draws.push_back(static_cast<std::uint32_t>(s.step.touches.size()));
@@ -623,7 +624,7 @@ std::size_t Engine::choose_guest(std::span<const LogicalId> those) {
   if (at == those.size() || those[at] != id) {
     s.set_failure(
         FailureKind::divergence,
-        fmt::format("at step {} one of {} guests was chosen that cannot move", s.end.steps, those.size()));
+        fmt::format("at step {} the choice is of none of the {} that can move", s.end.steps, those.size()));
     return 0;
   }
   if (those.size() > 1) s.end.choices.push_back(static_cast<std::uint32_t>(at));

@@ -17,7 +17,7 @@
 namespace quiesce::lab::detail {
 namespace {
 
-std::string text_of(BodyId body) { return fmt::format("b{:08x}", body.fingerprint); }
+std::string text_of(std::uint32_t fingerprint) { return fmt::format("b{:08x}", fingerprint); }
 
 Report report_of(FoundFailure failure) {
   Report report;
@@ -47,7 +47,7 @@ Planned as_asked(const Subject& subject, const Options& options, std::uint32_t t
   Planned made;
   made.search.options = options;
   made.search.strategy = together > 0 ? "cancel_everywhere" : to_string(options.strategy);
-  RunMode& mode = made.search.mode = RunMode::of(subject.body.fingerprint, options);
+  RunMode& mode = made.search.mode = RunMode::of(fingerprint_of(subject.body), options);
   mode.draws_cancels = together > 0;
   if (!subject.takes_cancels) {  // plain threads draw no entropy, and are no tasks
     mode.seed = 0;
@@ -94,7 +94,7 @@ Report run_search(const Subject& subject, Planned made, const Environment& envir
   Status status(environment.status);
   Coverage coverage;
   const Coverage::Use use(status.is_wanted() ? &coverage : Coverage::current());
-  status.begin(text_of(subject.body), environment.hunt ? "hunt" : "explore");
+  status.begin(text_of(made.search.mode.body), environment.hunt ? "hunt" : "explore");
   if (status.is_wanted()) {
     made.search.options.on_progress =
         [&, users = std::move(made.search.options.on_progress)](const Report& so_far) {
@@ -117,11 +117,12 @@ Report run_search(const Subject& subject, Planned made, const Environment& envir
 Report run_again(const Subject& subject, std::string_view token, const Options& options) {
   const std::string whole(token);
   const RunMode mode = RunMode::take_from(token);
-  if (!may_be_of(mode, subject.body.fingerprint)) {
+  const std::uint32_t body = known_fingerprint_of(subject.body);
+  if (!may_be_same_body(mode.body, body)) {
     return report_of(
         {FailureKind::divergence,
          fmt::format("the token is of another body: its maker has the fingerprint {}, this one has {}",
-                     text_of(BodyId{mode.body}), text_of(subject.body)),
+                     text_of(mode.body), text_of(body)),
          0,
          0,
          {},
@@ -135,14 +136,15 @@ Report run_again(const Subject& subject, std::string_view token, const Options& 
 // In place of an exploration: the environment says which run is wanted.
 Report run_wanted(const Subject& subject, const Options& options, const Environment& environment) {
   std::string_view token = *environment.replay;
+  const std::uint32_t body = fingerprint_of(subject.body);
   Status status(environment.status);
   replay_note.is_wanted = environment.status.empty();
-  if (RunMode::take_from(token).body != subject.body.fingerprint) {
-    status.skipped(text_of(subject.body));
+  if (RunMode::take_from(token).body != body) {
+    status.skipped(text_of(body));
     return {};
   }
   replay_note.has_matched = true;
-  status.begin(text_of(subject.body), "replay");
+  status.begin(text_of(body), "replay");
   Report report = run_again(subject, *environment.replay, options);
   add_crash_pack(report, {options, RunMode::take_from(token), "replay"}, environment);
   status.end(report, {});

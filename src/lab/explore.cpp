@@ -242,16 +242,17 @@ class Driver {
 };
 
 // A token says nothing of what follows its choices, only that each was possible.
-std::optional<Failure> divergence(std::span<const std::uint32_t> wanted, const RunEnd& end) {
-  if (end.failure) return end.failure;
-  const auto differs = std::ranges::mismatch(wanted, end.choices).in1;
-  if (differs == wanted.end()) return std::nullopt;
-  const auto followed = differs - wanted.begin();
+std::optional<Failure> failure_of_replay(std::span<const std::uint32_t> wanted, const RunEnd& end) {
+  const auto followed =
+      static_cast<std::size_t>(std::ranges::mismatch(wanted, end.choices).in1 - wanted.begin());
+  const bool is_impossible = end.failure && end.failure->kind == FailureKind::divergence;
+  if (!is_impossible && (end.failure || followed == wanted.size())) return end.failure;
+  std::string where =
+      is_impossible ? end.failure->message : fmt::format("at step {} the run ended well", end.steps);
   return Failure{
       FailureKind::divergence,
-      fmt::format(
-          "the run ended well after {} of the token's {} choices: the body is not the one it was made by",
-          followed, wanted.size()),
+      fmt::format("{}: {} of the token's {} choices were followed; the body is not the one it was made by",
+                  where, followed, wanted.size()),
       end.steps};
 }
 
@@ -293,7 +294,7 @@ Report drive_replay(std::string_view token, const Options& options, const OneRun
   report.thread_id_reads = run.end().thread_id_reads;
   report.hash = hash_after(0, run.end());
   report.elapsed = SteadyClock::now() - begun;
-  if (const auto failure = divergence(*choices, run.end())) {
+  if (const auto failure = failure_of_replay(*choices, run.end())) {
     report.failures = 1;
     report.first_failure = found(*failure, 0, run.engine(), run.end());
     report.first_failure->token = token;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -96,11 +97,11 @@ class TaskRun {
                                        .cleanup = {}})
                          .value();
     body_ = kernel.admit_task({.region = root, .role = TaskRole::Body}).value();
-    Scope<> scope(ScopeCore{root.record, root.generation});
+    scope_.emplace(ScopeCore{root.record, root.generation});
     result_.engine = &engine_;
     result_.waiting = engine_.self();
     try {
-      install(*body_, Cx(CxCore{body_, body_->generation.load()}), scope);
+      install(*body_, Cx(CxCore{body_, body_->generation.load()}), *scope_);
     } catch (...) {
       kernel.abandon_task(*std::exchange(body_, nullptr));
       kernel.cancel_region(root, CancelReason::fail_fast("the body could not be made"), Whose::Own);
@@ -145,6 +146,7 @@ class TaskRun {
   std::unique_ptr<TaskExecutor> executor_;
   RootResult result_;
   TaskRecord* body_ = nullptr;
+  std::optional<Scope<>> scope_;  // the body's: the drain steps it when the main agent's stack has gone
 };
 
 }  // namespace

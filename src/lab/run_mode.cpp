@@ -200,8 +200,4 @@ RunMode RunMode::take_from(std::string_view& token) {
   return mode;
 }
 
-bool may_be_of(const RunMode& token, std::uint32_t body) noexcept {
-  return token.body == 0 || body == 0 || token.body == body;
-}
-
 }  // namespace quiesce::lab::detail

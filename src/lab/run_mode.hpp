@@ -33,7 +33,4 @@ struct RunMode {
   friend bool operator==(const RunMode&, const RunMode&) = default;
 };
 
-/// False: the token says that it is of another body. Nobody can say that of a body or a token without a fingerprint.
-bool may_be_of(const RunMode& token, std::uint32_t body) noexcept;
-
 }  // namespace quiesce::lab::detail

@@ -2,16 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#if __has_include(<sanitizer/lsan_interface.h>)
-#include <sanitizer/lsan_interface.h>
-#endif
-
 #include <exception>
 #include <string>
 #include <vector>
 
 #include "coroutine_forms/elsewhere_support.hpp"
 #include "coroutine_forms/form_support.hpp"
+#include "leaks.hpp"
 
 namespace forms {
 namespace {
@@ -51,24 +48,6 @@ class Bomb {
   std::string name_;
   Probe probe_{0};
 };
-
-#if defined(__SANITIZE_ADDRESS__)
-#define FORMS_UNDER_ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define FORMS_UNDER_ADDRESS_SANITIZER 1
-#endif
-#endif
-#ifdef FORMS_UNDER_ADDRESS_SANITIZER
-struct LeakAllowed {
-  LeakAllowed() { __lsan_disable(); }
-  ~LeakAllowed() { __lsan_enable(); }
-};
-#else
-struct LeakAllowed {
-  LeakAllowed() {}
-};
-#endif
 
 template <class Body>
 auto run(Body& body) {
@@ -237,7 +216,7 @@ q::Task<int> bomb_frame(At at, Bomb) {
   co_return 42 + bystander.value();
 }
 q::Task<int> bomb_argument(At at, Bomb bomb) {
-  LeakAllowed allowed;
+  quiesce::tests::LeaksAllowed allowed;
   return bomb_frame(at, std::move(bomb));
 }
 TEST_F(Destructors, O4_an_argument_that_throws_makes_the_task_end_panicked) {

@@ -6,8 +6,8 @@
 #include <set>
 #include <string_view>
 
+#include "leaks.hpp"
 #include "quiesce/lab/report.hpp"
-#include "semantics_lab/leaks.hpp"
 #include "semantics_lab/run.hpp"
 
 namespace quiesce::semantics::in_lab {
@@ -73,7 +73,7 @@ class LabTest : public ::testing::Test {
   }
   /// A run that comes to no end because of a request is dropped, with what lies on its stack.
   void inject() {
-    const LeaksAllowed leaks;
+    const quiesce::tests::LeaksAllowed leaks;
     const RunMode mode = injecting();
     const lab::Options bounds = options(lab::random(), affordable(injections_max, longest_));
     take(lab::detail::drive(bounds, lab::detail::make_injection(1), one_run_of(run_once_, mode, chose_)), mode);

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "lab/planted.hpp"
+#include "leaks.hpp"
 #include "quiesce/lab/gtest.hpp"
 #include "quiesce/testing/stepper.hpp"
-#include "semantics_lab/leaks.hpp"
 #include "semantics_lab/registry.hpp"
 #include "semantics_lab/run.hpp"
 #include "semantics_lab/runtime.hpp"
@@ -45,7 +45,7 @@ lab::Options some_runs() {
 
 /// A run that is ended for good leaves behind whatever was on its stack.
 Found explore(void (*run_once)(), const RunMode& mode, Defect defect = Defect::None) {
-  const LeaksAllowed leaks;
+  const quiesce::tests::LeaksAllowed leaks;
   const lab::detail::Planted planted(defect);
   Found found;
   const auto one_run = one_run_of(run_once, mode, found.chose);

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "leaks.hpp"
 #include "quiesce/lab/thread.hpp"
-#include "semantics_lab/leaks.hpp"
 
 namespace quiesce::lab::parts {
 
@@ -178,7 +178,7 @@ void expect_holds(const Part& part) {
 }
 
 void expect_mutants_caught(const Part& part) {
-  const semantics::in_lab::LeaksAllowed of_runs_that_end_by_an_assertion;
+  const quiesce::tests::LeaksAllowed of_runs_that_end_by_an_assertion;
   const Mutants mutants(part);
   EXPECT_GT(mutants.caught(), 0u);
   for (const std::string& name : mutants.missed()) {
@@ -194,7 +194,7 @@ void expect_mutants_caught(const Part& part) {
 }
 
 void expect_breaks(const std::string& name, const std::function<void()>& body, Memory memory) {
-  const semantics::in_lab::LeaksAllowed of_runs_that_end_by_an_assertion;
+  const quiesce::tests::LeaksAllowed of_runs_that_end_by_an_assertion;
   Report report = explore_threads({.strategy = random(), .max_runs = 5'000, .memory = memory}, body);
   if (!report.failed())
     report = explore_threads({.strategy = pct(3), .max_runs = 10'000, .memory = memory}, body);

@@ -8,18 +8,7 @@
 #include <memory>
 
 #include "engine_support.hpp"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define QUIESCE_TEST_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(QUIESCE_TEST_ASAN)
-#include <sanitizer/lsan_interface.h>
-#define QUIESCE_TEST_LEAKS_ON_PURPOSE const __lsan::ScopedDisabler leaks_on_purpose
-#else
-#define QUIESCE_TEST_LEAKS_ON_PURPOSE static_assert(true)
-#endif
+#include "leaks.hpp"
 
 namespace quiesce::lab::detail {
 namespace {
@@ -176,7 +165,7 @@ TEST_F(EngineGiveUpTest, WhoSwallowsTheAbortIsAbandonedAndNamed) {
 }
 
 TEST_F(EngineGiveUpTest, WhoSpinsInADestructorIsAbandoned) {
-  QUIESCE_TEST_LEAKS_ON_PURPOSE;  // the exception that is in flight for ever
+  const quiesce::tests::LeaksAllowed of_the_exception_that_is_in_flight_for_ever;
   Least s;
   const RunEnd end = e.run(s, "main", [&] {
     struct Spins {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "quiesce/detail/lab/token.hpp"
 #include "quiesce/lab.hpp"
 #include "quiesce/lab/gtest.hpp"
 #include "quiesce/quiesce.hpp"
@@ -346,6 +347,34 @@ TEST(LabExplore, ATokenKeepsTheSeedAndTheWorkers) {
   EXPECT_EQ(again.failure()->kind, lab::FailureKind::assertion) << again.text();
   EXPECT_EQ(lab::replay("s7.nonsense", body).failure()->kind, lab::FailureKind::divergence);
   EXPECT_EQ(lab::replay("q7." + report.failure()->token, body).failure()->kind, lab::FailureKind::divergence);
+}
+
+// The body is stepped once more to be cancelled when the choice that cannot be has ended the run, and what it was given must be there.
+TEST(LabExplore, AReplayThatCannotGoOnSaysAtWhichStepAndIsCleanedUp) {
+  auto body = [](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
+    auto inner = [](q::Cx own, q::Scope<>&) -> q::Task<> { co_await own.yield(); };
+    co_await scope.region(cx, q::FailFast{}, inner);
+  };
+  const auto replay_choices = [&](std::vector<std::uint32_t> choices) {
+    return lab::replay(lab::detail::make_token(choices), body);
+  };
+  const lab::Report first = replay_choices({7});
+  ASSERT_TRUE(first.failed());
+  EXPECT_EQ(first.failure()->kind, lab::FailureKind::divergence);
+  EXPECT_EQ(first.failure()->step, 1u);
+  EXPECT_TRUE(
+      first.failure()->message.starts_with("at step 1 the choice is of nobody who can move; able to move: "))
+      << first.failure()->message;
+  EXPECT_TRUE(first.failure()->message.ends_with(
+      ": 0 of the token's 1 choices were followed; the body is not the one it was made by"))
+      << first.failure()->message;
+
+  const lab::Report early = replay_choices(std::vector<std::uint32_t>(100, 0));
+  ASSERT_TRUE(early.failed());
+  EXPECT_EQ(early.failure()->kind, lab::FailureKind::divergence);
+  EXPECT_EQ(early.failure()->step, early.steps);
+  const std::string step = "at step " + std::to_string(early.steps) + " the run ended well: ";
+  EXPECT_TRUE(early.failure()->message.starts_with(step)) << early.failure()->message;
 }
 
 TEST(LabExplore, TheSameSeedGivesTheSameRunsWhateverRanBefore) {

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "explore_support.hpp"
+#include "leaks.hpp"
 #include "quiesce/detail/assert.hpp"
 #include "quiesce/detail/lab/drive.hpp"
-#include "semantics_lab/leaks.hpp"
 
 namespace quiesce::lab {
 namespace {
@@ -461,7 +461,7 @@ TEST(LabExploreThreads, LabAndProductionRunSideBySide) {
 }
 
 TEST(ExploreThreads, AnAssertionOfTheLibraryThatFailsIsWhatTheRunHasFound) {
-  const semantics::in_lab::LeaksAllowed of_the_run_that_ends_there;
+  const quiesce::tests::LeaksAllowed of_the_run_that_ends_there;
   const auto body = [] {
     lab::atomic<int> count(0);
     lab::thread other([&] { count.store(1); });

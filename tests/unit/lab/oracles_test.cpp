@@ -5,25 +5,11 @@
 #include <string>
 
 #include "lab/planted.hpp"
+#include "leaks.hpp"
 #include "quiesce/lab.hpp"
 #include "quiesce/lab/gtest.hpp"
 #include "quiesce/obligation.hpp"
 #include "quiesce/quiesce.hpp"
-
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define QUIESCE_LEAKS_ARE_LOOKED_FOR
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define QUIESCE_LEAKS_ARE_LOOKED_FOR
-#endif
-#ifdef QUIESCE_LEAKS_ARE_LOOKED_FOR
-#include <sanitizer/lsan_interface.h>
-#else
-static void __lsan_disable() {}
-static void __lsan_enable() {}
-#endif
 
 namespace q = quiesce;
 namespace lab = quiesce::lab;
@@ -37,14 +23,9 @@ using Body = std::function<q::Task<>(q::Cx, q::Scope<>&)>;
 
 // A run that an oracle ends leaves behind whatever was on its stacks.
 lab::Report explore_with(Defect defect, const Body& body, lab::Options options = {.max_runs = 200}) {
-  __lsan_disable();
-  lab::Report report;
-  {
-    const lab::detail::Planted planted(defect);
-    report = lab::explore(options, body);
-  }
-  __lsan_enable();
-  return report;
+  const q::tests::LeaksAllowed of_the_run_that_ends_there;
+  const lab::detail::Planted planted(defect);
+  return lab::explore(options, body);
 }
 
 void expect_fires(Defect defect, const Body& body, const std::string& sentence,

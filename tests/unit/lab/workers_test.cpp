@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "lab/planted.hpp"
+#include "leaks.hpp"
+#include "quiesce/detail/kernel/kernel.hpp"
 #include "quiesce/lab.hpp"
 #include "quiesce/lab/gtest.hpp"
 #include "quiesce/quiesce.hpp"
@@ -161,6 +163,53 @@ TEST(LabWorkersFind, ACancelLaneWithoutABound) {
                 "worker 0 took 17 cancelled tasks in a row while 2 others waited; the limit is 16 (H2)"),
             std::string::npos)
       << report.failure()->message;
+}
+
+// What follows no kernel can be made to do by leaving something out: the bodies themselves reach below the library.
+
+q::detail::TaskRecord& record_of(const q::Cx& cx) { return *cx.core().task; }
+
+void expect_broken(const lab::Report& report, const std::string& sentence) {
+  ASSERT_TRUE(report.failed());
+  EXPECT_EQ(report.failure()->kind, lab::FailureKind::oracle);
+  EXPECT_NE(report.failure()->message.find(sentence), std::string::npos) << report.failure()->message;
+}
+
+// H3
+TEST(LabWorkersFind, ATaskThatIsQueuedTwice) {
+  auto body = [](q::Cx cx, q::Scope<>&) -> q::Task<> {
+    q::detail::TaskRecord& self = record_of(cx);
+    for (int i = 0; i < 2; ++i)
+      self.kernel().executor().schedule(self, q::detail::Lane::Ready, q::detail::Origin::Wake);
+    co_await cx.yield();
+  };
+  const quiesce::tests::LeaksAllowed of_the_run_that_ends_there;
+  for (const lab::Options& options : {lab::Options{.max_runs = 1}, on_workers(2, lab::random(), 1)})
+    expect_broken(lab::explore(options, body), "was queued a second time before its next step (H3)");
+}
+
+// S4
+TEST(LabWorkersFind, ALocalTaskOnAnotherWorker) {
+  auto body = [](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
+    q::detail::TaskRecord* waiting = nullptr;
+    auto waits = [&](q::Cx own) -> q::Task<> {
+      waiting = &record_of(own);
+      for (;;) co_await own.yield();
+    };
+    auto moves_it = [&](q::Cx own) -> q::Task<> {
+      while (waiting == nullptr) co_await own.yield();
+      waiting->home_worker = static_cast<std::uint16_t>(1 - waiting->home_worker);  // it lies in its queue
+    };
+    auto both = [&](q::Cx own, q::Scope<>& inner) -> q::Task<> {
+      auto first = inner.spawn_local(own, waits).value();
+      auto second = inner.spawn_local(own, moves_it).value();
+      co_await second.join(own);
+      co_await first.join(own);
+    };
+    co_await scope.region(cx, q::FailFast{}, both);
+  };
+  const quiesce::tests::LeaksAllowed of_the_run_that_ends_there;
+  expect_broken(lab::explore(on_workers(2, lab::random(), 1), body), "is local to worker ");
 }
 
 }  // namespace

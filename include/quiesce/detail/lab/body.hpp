@@ -7,12 +7,23 @@
 
 namespace quiesce::lab::detail {
 
-/// A hash of the name of the body's type, or of the function where it is a plain one. 0: not known, as of a std::function.
 struct BodyId {
-  std::uint32_t fingerprint = 0;
+  /// A hash of the name of the body's type, or of the function where it is a plain one. Its last four bits are clear; 0: not known, as of
+  /// a std::function.
+  std::uint32_t name = 0;
+  /// What tells it from others of that name, in this process.
+  const void* identity = nullptr;
 };
 
-BodyId id_of_type(const std::type_info& type) noexcept;
+/// What a token has of a body. The lambdas of one function share a name, for compilers number them each in its own way; so the last four
+/// bits number the bodies of one name in the order in which the process comes to explore them. 0: not known.
+std::uint32_t fingerprint_of(BodyId body);
+/// The same of one that need not have been explored here: its number is 0 when it has not.
+std::uint32_t known_fingerprint_of(BodyId body);
+/// False: they are of different bodies. Nobody can say that of one that is not known, nor of numbers when one of them is not.
+bool may_be_same_body(std::uint32_t a, std::uint32_t b) noexcept;
+
+BodyId id_of_type(const std::type_info& type);
 /// By the function's symbol; of a stripped program not known.
 BodyId id_of_function(void (*function)());
 

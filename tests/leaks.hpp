@@ -13,7 +13,7 @@
 #include <sanitizer/lsan_interface.h>
 #endif
 
-namespace quiesce::semantics::in_lab {
+namespace quiesce::tests {
 
 class LeaksAllowed {
  public:
@@ -28,4 +28,4 @@ class LeaksAllowed {
   LeaksAllowed& operator=(const LeaksAllowed&) = delete;
 };
 
-}  // namespace quiesce::semantics::in_lab
+}  // namespace quiesce::tests
