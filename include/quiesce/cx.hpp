@@ -181,27 +181,29 @@ struct SleepAwaiter {
   bool await_ready() const noexcept { return false; }
   template <class P>
   bool await_suspend(std::coroutine_handle<P> self) noexcept {
-    return start(self.promise(), nullptr);
+    return start(self.promise());
   }
   void await_resume() const noexcept {}
-  /// `observed`: where to show what would otherwise end the coroutine.
-  bool start(PromiseBase& self, std::optional<Outcome<>>* observed) noexcept;
+  bool start(PromiseBase& self) noexcept;
+
+  WakeTimer timer;
+  std::optional<Outcome<>>* observed = nullptr;  // where to show what would otherwise end the coroutine
 
  private:
   const Sleep* sleep_;
 };
 
-struct ObservedSleepAwaiter {
-  SleepAwaiter sleep;
-  std::optional<Outcome<>> ended = {};
-
-  explicit ObservedSleepAwaiter(const Sleep::Observed& observed) : sleep(observed.sleep_) {}
-  bool await_ready() const noexcept { return false; }
+struct ObservedSleepAwaiter : SleepAwaiter {
+  explicit ObservedSleepAwaiter(const Sleep::Observed& what) : SleepAwaiter(what.sleep_) {}
   template <class P>
   bool await_suspend(std::coroutine_handle<P> self) noexcept {
-    return sleep.start(self.promise(), &ended);
+    observed = &ended_;
+    return start(self.promise());
   }
-  Outcome<> await_resume() { return ended ? std::move(*ended) : Outcome<>::ok(); }
+  Outcome<> await_resume() { return ended_ ? std::move(*ended_) : Outcome<>::ok(); }
+
+ private:
+  std::optional<Outcome<>> ended_;
 };
 
 struct YieldAwaiter {

@@ -4,7 +4,7 @@
 // Two different paths share an id with probability 2^-64. `LogicalId{0}` is nobody's id: the start of every
 // path.
 //
-// LogicalPath is the list of ordinals itself, printed "0.3.1": what messages and traces show. 24 bytes; `child`
+// LogicalPath is the list of ordinals itself, printed "0.3.1": what messages and traces show. 16 bytes; `child`
 // is O(1) in time and memory whatever the depth, since a long path shares its beginning with its parent; copies
 // are noexcept and share it too, from any thread. A chain of any depth is destroyed in constant stack.
 // `to_string` is linear in the depth; `id` is O(1). The law that ties them:
@@ -17,8 +17,6 @@
 #include <iosfwd>
 #include <string>
 #include <utility>
-
-#include "quiesce/detail/intrusive_ptr.hpp"
 
 namespace quiesce {
 
@@ -49,37 +47,41 @@ class LogicalPath {
  public:
   // The empty path, of nobody: printed "".
   LogicalPath() noexcept = default;
-  LogicalPath(const LogicalPath&) noexcept = default;
-  LogicalPath& operator=(const LogicalPath&) noexcept = default;
+  LogicalPath(const LogicalPath& other) noexcept : words_{other.words_[0], other.words_[1]} {
+    if (is_long()) detail::intrusive_retain(prefix());
+  }
   // A moved-from path is empty.
   LogicalPath(LogicalPath&& other) noexcept
-      : prefix_(std::move(other.prefix_)), tail_(std::exchange(other.tail_, Tail{})) {}
-  LogicalPath& operator=(LogicalPath&& other) noexcept {
-    if (this == &other) return *this;
-    prefix_ = std::move(other.prefix_);
-    tail_ = std::exchange(other.tail_, Tail{});
+      : words_{std::exchange(other.words_[0], 0), std::exchange(other.words_[1], 0)} {}
+  LogicalPath& operator=(LogicalPath other) noexcept {
+    std::swap(words_[0], other.words_[0]);
+    std::swap(words_[1], other.words_[1]);
     return *this;
   }
-  ~LogicalPath() = default;
+  ~LogicalPath() {
+    if (is_long()) detail::intrusive_release(prefix());
+  }
 
   [[nodiscard]] static LogicalPath root(std::uint32_t ordinal) { return LogicalPath().child(ordinal); }
   [[nodiscard]] LogicalPath child(std::uint32_t ordinal) const;
   // The same into an object that is there: a few instructions where both are short.
   void become_child(const LogicalPath& parent, std::uint32_t ordinal) {
     constexpr std::uint32_t bytes = 3;  // of a varint, at most, of an ordinal below 2^21
-    if (prefix_ || parent.prefix_ || parent.tail_.size() + bytes > tail_bytes || ordinal >> (7 * bytes) != 0) {
+    if (is_long() || parent.is_long() || parent.tail_size() + bytes > short_bytes ||
+        ordinal >> (7 * bytes) != 0) {
       *this = parent.child(ordinal);
       return;
     }
-    const std::size_t size = parent.tail_.size();
-    tail_ = parent.tail_;
-    std::uint8_t* end = tail_.bytes() + size;
+    const std::size_t size = parent.tail_size();
+    words_[0] = parent.words_[0];
+    words_[1] = parent.words_[1];
+    std::uint8_t* end = bytes_of(words_) + size;
     for (; ordinal >= 0x80; ordinal >>= 7) *end++ = static_cast<std::uint8_t>(ordinal | 0x80);
     *end++ = static_cast<std::uint8_t>(ordinal);
-    tail_.set_size(static_cast<std::size_t>(end - tail_.bytes()));
+    set_state(static_cast<std::size_t>(end - bytes_of(words_)), false);
   }
 
-  [[nodiscard]] bool is_empty() const noexcept { return tail_.size() == 0; }
+  [[nodiscard]] bool is_empty() const noexcept { return state() == 0; }
   [[nodiscard]] LogicalId id() const;
   [[nodiscard]] std::string to_string() const;
 
@@ -88,27 +90,38 @@ class LogicalPath {
 
  private:
   friend struct detail::PathNode;
-  static constexpr std::size_t tail_bytes = 15;
+  // What is left of two words beside their last byte; and beside a pointer in the first.
+  static constexpr std::size_t short_bytes = 15, long_bytes = 7, state_at = 15;
+  static constexpr std::uint8_t long_bit = 0x80;
 
-  // The last chunk: bytes, and in the last of them how many. Two words, so that a copy is two moves.
-  struct Tail {
-    std::uint64_t words[2] = {};
-
-    std::uint8_t* bytes() noexcept { return reinterpret_cast<std::uint8_t*>(words); }
-    const std::uint8_t* bytes() const noexcept { return reinterpret_cast<const std::uint8_t*>(words); }
-    std::uint8_t size() const noexcept { return bytes()[tail_bytes]; }
-    void set_size(std::size_t size) noexcept { bytes()[tail_bytes] = static_cast<std::uint8_t>(size); }
-  };
+  static std::uint8_t* bytes_of(std::uint64_t* words) noexcept {
+    return reinterpret_cast<std::uint8_t*>(words);
+  }
+  static const std::uint8_t* bytes_of(const std::uint64_t* words) noexcept {
+    return reinterpret_cast<const std::uint8_t*>(words);
+  }
+  std::uint8_t state() const noexcept { return bytes_of(words_)[state_at]; }
+  void set_state(std::size_t size, bool is_long) noexcept {
+    bytes_of(words_)[state_at] = static_cast<std::uint8_t>(size | (is_long ? long_bit : 0));
+  }
+  bool is_long() const noexcept { return (state() & long_bit) != 0; }
+  const detail::PathNode* prefix() const noexcept {
+    return is_long() ? reinterpret_cast<const detail::PathNode*>(words_[0]) : nullptr;
+  }
+  // The last chunk.
+  const std::uint8_t* tail() const noexcept { return bytes_of(words_) + (is_long() ? sizeof(words_[0]) : 0); }
+  std::size_t tail_size() const noexcept { return state() & (long_bit - 1); }
 
   template <class Visitor>
   void for_each_ordinal(Visitor visitor) const;
 
-  // Invariant: ordinals are LEB128 varints and never straddle two chunks; a chunk moves to a prefix node only
-  // when the next ordinal does not fit, so equal paths are cut at equal places, and only the empty path has an
-  // empty tail.
-  detail::IntrusivePtr<detail::PathNode> prefix_;
-  Tail tail_;
+  // A short path is its ordinals. Of a long one the first word points to all but the last chunk, and owns a reference of it. The last
+  // byte says which, and how many bytes the last chunk has.
+  // Invariant: ordinals are LEB128 varints and never straddle two chunks; a chunk moves to a prefix node only when the next ordinal
+  // does not fit, so equal paths are cut at equal places, and only the empty path has an empty last chunk.
+  std::uint64_t words_[2] = {};
 };
+static_assert(sizeof(LogicalPath) == 16);
 
 }  // namespace quiesce
 

@@ -6,6 +6,8 @@
 #include <ostream>
 #include <vector>
 
+#include "quiesce/detail/intrusive_ptr.hpp"
+
 namespace quiesce {
 namespace {
 
@@ -39,13 +41,19 @@ namespace detail {
 struct PathNode {
   RefCount references;
   std::uint8_t size;
-  std::uint8_t bytes[LogicalPath::tail_bytes];
+  std::uint8_t bytes[LogicalPath::short_bytes];
   LogicalId id;  // of the path that ends here
-  IntrusivePtr<PathNode> prefix;
+  IntrusivePtr<const PathNode> prefix;
 
   explicit PathNode(const LogicalPath& path) noexcept
-      : size(path.tail_.size()), id(path.id()), prefix(path.prefix_) {
-    std::copy_n(path.tail_.bytes(), path.tail_.size(), bytes);
+      : size(static_cast<std::uint8_t>(path.tail_size())), id(path.id()), prefix(shared(path.prefix())) {
+    std::copy_n(path.tail(), path.tail_size(), bytes);
+  }
+
+ private:
+  static const PathNode* shared(const PathNode* node) noexcept {
+    if (node != nullptr) intrusive_retain(node);
+    return node;
   }
 };
 
@@ -66,28 +74,29 @@ LogicalPath LogicalPath::child(std::uint32_t ordinal) const {
   std::uint8_t encoded[max_varint_bytes];
   const std::size_t size = encode(ordinal, encoded);
   LogicalPath result;
-  if (tail_.size() + size <= tail_bytes) {
+  if (tail_size() + size <= (is_long() ? long_bytes : short_bytes)) {
     result = *this;
   } else {
-    result.prefix_ = detail::IntrusivePtr<detail::PathNode>(new detail::PathNode(*this));
+    result.words_[0] = reinterpret_cast<std::uintptr_t>(new detail::PathNode(*this));
+    result.set_state(0, true);
   }
-  std::copy_n(encoded, size, result.tail_.bytes() + result.tail_.size());
-  result.tail_.set_size(result.tail_.size() + size);
+  std::copy_n(encoded, size, const_cast<std::uint8_t*>(result.tail()) + result.tail_size());
+  result.set_state(result.tail_size() + size, result.is_long());
   return result;
 }
 
 template <class Visitor>
 void LogicalPath::for_each_ordinal(Visitor visitor) const {
   std::vector<const detail::PathNode*> chunks;  // nearest first
-  for (const auto* node = prefix_.get(); node != nullptr; node = node->prefix.get()) chunks.push_back(node);
+  for (const auto* node = prefix(); node != nullptr; node = node->prefix.get()) chunks.push_back(node);
   for (auto chunk = chunks.rbegin(); chunk != chunks.rend(); ++chunk)
     decode((*chunk)->bytes, (*chunk)->size, visitor);
-  decode(tail_.bytes(), tail_.size(), visitor);
+  decode(tail(), tail_size(), visitor);
 }
 
 LogicalId LogicalPath::id() const {
-  LogicalId result = prefix_ ? prefix_->id : LogicalId{};
-  decode(tail_.bytes(), tail_.size(), [&](std::uint32_t ordinal) { result = quiesce::child(result, ordinal); });
+  LogicalId result = is_long() ? prefix()->id : LogicalId{};
+  decode(tail(), tail_size(), [&](std::uint32_t ordinal) { result = quiesce::child(result, ordinal); });
   return result;
 }
 
@@ -101,11 +110,9 @@ std::string LogicalPath::to_string() const {
 }
 
 bool operator==(const LogicalPath& a, const LogicalPath& b) noexcept {
-  if (a.tail_.size() != b.tail_.size() ||
-      !std::equal(a.tail_.bytes(), a.tail_.bytes() + a.tail_.size(), b.tail_.bytes()))
-    return false;
-  const auto* x = a.prefix_.get();
-  const auto* y = b.prefix_.get();
+  if (a.state() != b.state() || !std::equal(a.tail(), a.tail() + a.tail_size(), b.tail())) return false;
+  const auto* x = a.prefix();
+  const auto* y = b.prefix();
   // Ends at the first shared node: from there on the paths are one.
   for (; x != y; x = x->prefix.get(), y = y->prefix.get()) {
     if (x == nullptr || y == nullptr || x->size != y->size) return false;

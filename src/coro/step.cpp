@@ -129,11 +129,9 @@ bool settle(TaskRecord& task) noexcept {
 bool finish_wait(TaskRecord& task, TaskWord before) noexcept {
   if (before.looked_at()) [[unlikely]]
     task.word.wait_until_unseen();
-  const LeafOps& ops = *task.wait_ops.load(std::memory_order_relaxed);
-  task.wait_ops.store(nullptr, std::memory_order_relaxed);
-  LeafNext next = ops.finish(task, task.wait_data, before);
+  const LeafOps& ops = *std::exchange(task.wait.ops, nullptr);
+  LeafNext next = ops.finish(task, task.wait.data, before);
   if (!before.has(TaskWord::stubborn_bit)) task.kernel().restart_checkpoint(task);
-  task.wait_data = nullptr;
   if (before.has(TaskWord::by_request_bit)) {  // the refusal of a wait acknowledges, whoever observes it (C3)
     task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });
   }
@@ -156,7 +154,7 @@ TaskWord refused_park(TaskRecord& task) noexcept {
 
 /// The task sleeps, and perhaps runs elsewhere already (nullopt), or goes on: the word that its wait has ended with.
 std::optional<TaskWord> park(TaskRecord& task) noexcept {
-  const TaskRecord& ending = *task.wait_ops.load(std::memory_order_relaxed)->looks_at(task.wait_data);
+  const TaskRecord& ending = *task.wait.ops->looks_at(task.wait.data);
   const TaskStep parked = task.word.apply([](TaskWord w) { return task_word::park(w); });
   if (!parked.made) return refused_park(task);
   // From here on only words of records are safe to look at. In whatever life they are: the claim is of this wait or fails.
@@ -167,17 +165,13 @@ std::optional<TaskWord> park(TaskRecord& task) noexcept {
 }
 
 void note_wait(TaskRecord& task, const LeafOps& ops, void* data) noexcept {
-  task.wait_ops.store(&ops, std::memory_order_relaxed);
-  const std::int64_t now = task.kernel().executor().coarse_now().nanos();
-  task.wait_since_ms.store(static_cast<std::uint32_t>(now / 1'000'000), std::memory_order_relaxed);
-  task.wait_data = data;
+  task.wait = {&ops, data, task.kernel().executor().coarse_ms()};
 }
 
 /// A task that is to end Panicked is unwound out of every wait but one that others rely on: whoever will resume its handle, or
 /// the region that may borrow from its frames (R6).
 bool waits_for_others(const TaskRecord& task) noexcept {
-  return static_cast<Signal>(task.signal) == Signal::Wait &&
-         !task.wait_ops.load(std::memory_order_relaxed)->escalates;
+  return static_cast<Signal>(task.signal) == Signal::Wait && !task.wait.ops->escalates;
 }
 
 /// P3: a task that has not begun in a region with too many panics does not begin.
@@ -322,8 +316,7 @@ bool may_go_on() noexcept {
 
 void abandon_wait(TaskRecord& task) noexcept {
   task.word.apply([](TaskWord w) { return task_word::disarm(w); });
-  task.wait_ops.store(nullptr, std::memory_order_relaxed);
-  task.wait_data = nullptr;
+  task.wait.ops = nullptr;
   signal(task, Signal::None);
 }
 
@@ -368,7 +361,7 @@ static bool panics_by_chaos(TaskRecord& task) noexcept {
 
 StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
   if (skip_first_step(task) && !settle(task)) return StepEnd::Done;
-  if (task.wait_ops.load(std::memory_order_relaxed) != nullptr) {
+  if (task.wait.ops != nullptr) {
     const bool goes_on = finish_wait(task, before);
     if ((!goes_on || task.torn) && !settle(task)) return StepEnd::Done;
   }

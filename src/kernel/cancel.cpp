@@ -100,7 +100,7 @@ std::vector<Marked> mark_tree(std::vector<RegionRef> tops, const CancelReason& a
 /// A blocking job that has not started ends Cancelled without running (C6).
 void finish_withdrawn(TaskRecord& task) noexcept {
   Kernel& kernel = task.kernel();
-  auto* job = static_cast<BlockingJob*>(task.wait_data);
+  BlockingJob* job = task.job;
   job->discard(job);
   std::optional<CancelReason> reason = kernel.reason_of(task);
   task.word.apply([](TaskWord w) { return task_word::finalize(w); });
@@ -120,8 +120,8 @@ bool request(TaskRecord& task) noexcept {
 /// task's shard is locked, so that its job cannot go meanwhile.
 bool wake_for_request(TaskRecord& task) noexcept {
   if (task.tier == TaskTier::Blocking) {
-    return task.steps.load(std::memory_order_relaxed) == 0 && task.wait_data != nullptr &&
-           task.kernel().executor().withdraw_blocking(*static_cast<BlockingJob*>(task.wait_data));
+    return task.steps.load(std::memory_order_relaxed) == 0 && task.job != nullptr &&
+           task.kernel().executor().withdraw_blocking(*task.job);
   }
   TaskWord word = task.word.load();
   if (word.masked()) task.kernel().start_mask_budget(task);

@@ -8,7 +8,7 @@
 namespace quiesce::detail {
 
 /// The phase as a task of its own, in no count: a state machine over the region's list that sleeps while an async finalizer
-/// runs: `wait_data` is that one's task.
+/// runs: `wait.data` is that one's task.
 struct FinalizerRunner {
   TaskRecord& self;
   RegionRecord& region;
@@ -18,7 +18,7 @@ struct FinalizerRunner {
 
   static StepEnd step(TaskRecord& self, TaskWord) noexcept {
     FinalizerRunner runner{self, *self.region, self.kernel()};
-    if (self.wait_data != nullptr) runner.reap_async();
+    if (self.wait.data != nullptr) runner.reap_async();
     while (FinalizerNode* node = runner.pop()) {
       if (node->async) {
         if (runner.start_async(node)) return StepEnd::Suspended;
@@ -88,7 +88,7 @@ struct FinalizerRunner {
       return false;
     }
     region.finalizing = node;
-    self.wait_data = task;
+    self.wait.data = task;
     TaskStep armed = self.word.apply([](TaskWord w) { return task_word::prepare(w, true); });
     QUIESCE_ASSERT(armed.made, "the finalizer phase waits for one finalizer at a time");
     task->joiner.store(Waiter::of(self.index, self.word.load().epoch()).packed, std::memory_order_release);
@@ -101,8 +101,8 @@ struct FinalizerRunner {
   }
 
   void reap_async() noexcept {
-    auto* task = static_cast<TaskRecord*>(self.wait_data);
-    self.wait_data = nullptr;
+    auto* task = static_cast<TaskRecord*>(self.wait.data);
+    self.wait.data = nullptr;
     if (task->result_ops->kind(*task) == OutcomeKind::Err) {
       kernel.report_failure(region, region.policy, *task, task->result_ops->failure(*task));
     }

@@ -49,15 +49,15 @@ void name_region(TaskRecord& task, WaitSeen& seen) noexcept {
 }
 
 void see_subject(TaskRecord& task, WaitSeen& seen) noexcept {
-  const LeafOps& wait = *task.wait_ops.load(std::memory_order_relaxed);
+  const LeafOps& wait = *task.wait.ops;
   seen.what = wait.what;
   if (wait.looks_at != nullptr) {
-    TaskRecord* const joined[] = {const_cast<TaskRecord*>(wait.looks_at(task.wait_data))};
+    TaskRecord* const joined[] = {const_cast<TaskRecord*>(wait.looks_at(task.wait.data))};
     name_tasks(seen.subject, "task", joined);
   } else if (wait.branches != nullptr) {
-    name_tasks(seen.subject, "task", wait.branches(task.wait_data));
+    name_tasks(seen.subject, "task", wait.branches(task.wait.data));
   } else if (wait.subject != nullptr) {
-    seen.subject = wait.subject(task.wait_data);
+    seen.subject = wait.subject(task.wait.data);
   } else if (!wait.escalates) {
     name_region(task, seen);
   }
@@ -78,14 +78,14 @@ void see_stack(const TaskRecord& task, WaitSeen& seen) noexcept {
 
 }  // namespace
 
-// What waits without a coroutine – the finalizer phase – has no such operations, and nobody who would wait for a look to end.
-std::optional<std::uint64_t> epoch_to_look_at(const TaskRecord& task, TaskWord word) noexcept {
-  if (word.run() != RunState::Idle || task.wait_ops.load(std::memory_order_relaxed) == nullptr)
+// What waits without a coroutine – the finalizer phase – has no such operations, and does not wait for a look to end.
+std::optional<WaitGlance> glance_at_wait(TaskRecord& task) noexcept {
+  const TaskWord word = task.word.load();
+  if (task.role == TaskRole::Runner || word.run() != RunState::Idle || !begin_look(task, word.epoch()))
     return std::nullopt;
-  // Still in that wait: so it was when the operations were read.
-  const TaskWord again = task.word.load();
-  if (again.run() != RunState::Idle || again.epoch() != word.epoch()) return std::nullopt;
-  return word.epoch();
+  const WaitGlance seen{task.wait.ops, task.wait.since_ms, word.epoch()};
+  task.word.apply([](TaskWord w) { return task_word::look_away(w); });
+  return seen;
 }
 
 std::optional<WaitSeen> look_at_wait(TaskRecord& task, std::uint64_t epoch) noexcept {

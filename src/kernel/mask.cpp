@@ -53,10 +53,9 @@ TaskExtra& Kernel::extra(TaskRecord& task) {
     made->mask_timer.fire = mask_timer_fired;
     made->mask_timer_armed = false;
   }
-  TaskExtra* expected = nullptr;
-  if (task.extra.compare_exchange_strong(expected, made, std::memory_order_acq_rel)) return *made;
-  ExtraSlab::free(made);
-  return *expected;
+  TaskExtra* there = task.extra.set_once(*made);
+  if (there != made) ExtraSlab::free(made);
+  return *there;
 }
 
 void Kernel::enter_mask(TaskRecord& task) {

@@ -21,8 +21,13 @@ const char* role_of(const TaskRecord& task) {
   return task.tier == TaskTier::Blocking ? "blocking" : "task";
 }
 
+/// Since a coarse time of this kernel's clock, which a record keeps 32 bits of.
+Duration since_ms(std::uint32_t then, Time now) {
+  return Duration(std::int64_t{static_cast<std::uint32_t>(now.nanos() / 1'000'000) - then} * 1'000'000);
+}
+
 /// Under the shard's (or, when failed, the region's) lock, which keeps the record in this life.
-TaskSnapshot view(const TaskRecord& task, Time now, bool failed) {
+TaskSnapshot view(const TaskRecord& task, const std::optional<WaitGlance>& wait, Time now, bool failed) {
   TaskSnapshot shot;
   TaskWord word = task.word.load();
   shot.id = task.id();
@@ -31,13 +36,11 @@ TaskSnapshot view(const TaskRecord& task, Time now, bool failed) {
   shot.steps = task.steps.load(std::memory_order_relaxed);
   shot.phase = phase_of(word, shot.steps);
   shot.cancel_requested = word.requested();
-  shot.age = now - task.created_at;
+  shot.age = since_ms(task.created_ms, now);
   shot.failed_unjoined = failed;
-  const LeafOps* wait = task.wait_ops.load(std::memory_order_relaxed);
-  if (word.run() == RunState::Idle && wait != nullptr) {
-    shot.waiting_for = wait->what;
-    const std::int64_t since_ms = task.wait_since_ms.load(std::memory_order_relaxed);  // rounded down
-    shot.waiting = std::min(now - Time::from_nanos(since_ms * 1'000'000), shot.age);
+  if (wait) {
+    shot.waiting_for = wait->ops->what;
+    shot.waiting = std::min(since_ms(wait->since_ms, now), shot.age);
   } else if (task.tier == TaskTier::Blocking && shot.steps == 0) {
     shot.waiting_for = "a thread of the blocking pool";
     shot.waiting = shot.age;
@@ -138,7 +141,7 @@ Snapshot take_snapshot(const std::vector<RegionRef>& roots, Time now) {
       shot.obligations = region.obligation_count;
       shot.depth = place.depth;
       for (const TaskRecord* task = first_member(region.failed); task != nullptr; task = next_member(*task)) {
-        shot.tasks.push_back(view(*task, now, true));
+        shot.tasks.push_back(view(*task, std::nullopt, now, true));
       }
       std::vector<Place> children;
       for (RegionRecord* child = region.children; child != nullptr; child = child->sibling_next) {
@@ -149,9 +152,9 @@ Snapshot take_snapshot(const std::vector<RegionRef>& roots, Time now) {
       std::scoped_lock hold(shard.lock);
       if (region.word.load().generation() != place.region.generation) break;
       for (TaskRecord* task = first_member(shard.members); task != nullptr; task = next_member(*task)) {
-        shot.tasks.push_back(view(*task, now, false));
-        if (const std::optional<std::uint64_t> epoch = epoch_to_look_at(*task, task->word.load()))
-          waiting.push_back({snapshot.regions.size(), shot.tasks.size() - 1, task, *epoch});
+        const std::optional<WaitGlance> wait = glance_at_wait(*task);
+        shot.tasks.push_back(view(*task, wait, now, false));
+        if (wait) waiting.push_back({snapshot.regions.size(), shot.tasks.size() - 1, task, wait->epoch});
       }
       shot.live -= std::min(shot.live, shard.spare);
     }

@@ -24,7 +24,7 @@ std::uint32_t next_ordinal(TaskRecord& parent) {
 void forget_rare(TaskRecord& task) noexcept {
   TaskExtra* extra = task.extra.load(std::memory_order_acquire);
   if (extra == nullptr) return;
-  task.extra.store(nullptr, std::memory_order_relaxed);
+  task.extra.clear();
   {
     std::scoped_lock hold(extra->lock);
     extra->owner = nullptr;
@@ -36,6 +36,7 @@ void forget_rare(TaskRecord& task) noexcept {
     extra->last_checkpoint.store(-1, std::memory_order_relaxed);
     extra->opened = nullptr;
     extra->mask_depth = 0;
+    extra->draws = 0;
   }
   ExtraSlab::free(extra);
 }
@@ -79,8 +80,7 @@ std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
   task->home_worker = static_cast<std::uint16_t>(worker == Executor::no_worker ? 0 : worker);
   task->references.begin();
   task->joiner.store(0, std::memory_order_relaxed);
-  task->wait_data = nullptr;
-  task->wait_ops.store(nullptr, std::memory_order_relaxed);
+  task->wait = {};
   task->torn = 0;
   if (birth.parent != nullptr) {
     task->path.become_child(birth.parent->path, next_ordinal(*birth.parent));
@@ -88,12 +88,10 @@ std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
     task->path.become_child(region.path, region.ordinals.fetch_add(1, std::memory_order_relaxed));
   }
   task->ordinals.store(0, std::memory_order_relaxed);
-  task->draws = 0;
   task->steps.store(0, std::memory_order_relaxed);
   task->cooperative_left = poll_budget_;
-  task->created_at = executor_->coarse_now();
+  task->created_ms = executor_->coarse_ms();
   task->result_ops = nullptr;
-  new (&task->timer) TimerEntry();
   TaskStep born = task->word.apply_alone([&](TaskWord w) { return task_word::birth(w, birth.has_handle); });
   QUIESCE_ASSERT(born.made, "a record from the free stock is Free");
   if (child) {
@@ -105,11 +103,12 @@ std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
   }
   const bool own_policy = birth.policy != nullptr && birth.policy != region.policy;
   const bool own_capabilities = birth.capabilities != nullptr && birth.capabilities != default_capabilities_;
-  if (own_policy || own_capabilities) [[unlikely]] {
+  if (own_policy || own_capabilities || metrics() != nullptr) [[unlikely]] {
     try {
       TaskExtra& rare = extra(*task);
       if (own_policy) rare.policy = birth.policy;
       if (own_capabilities) rare.capabilities = birth.capabilities;
+      rare.created_at = executor_->coarse_now();
     } catch (...) {
       abandon_task(*task);
       throw;
@@ -211,7 +210,7 @@ void Kernel::count(std::atomic<std::uint64_t> CountShard::*counter) noexcept {
 
 void Kernel::forget_job(TaskRecord& task) noexcept {
   std::scoped_lock hold(task.shard().lock);
-  task.wait_data = nullptr;
+  task.job = nullptr;
 }
 
 void Kernel::publish(TaskRecord& task) noexcept {
@@ -228,6 +227,13 @@ void Kernel::publish(TaskRecord& task) noexcept {
   tell({.kind = KernelEventKind::TaskPublished, .task = &task, .region = &region});
   if (task.role == TaskRole::Child && plants(Defect::TaskNotCounted)) release_live(region);
   if (task.tier != TaskTier::Blocking) executor_->schedule(task, lane_of(task, false), Origin::Spawn);
+}
+
+void WakeTimer::arm(TaskRecord& task, Time until) noexcept {
+  waiter = Waiter::of(task.index, task.word.load().epoch());
+  deadline = until;
+  fire = [](TimerEntry& entry) noexcept { Kernel::claim(static_cast<WakeTimer&>(entry).waiter); };
+  task.kernel().executor().arm(*this);
 }
 
 Kernel::Claim Kernel::claim_only(Waiter waiter, bool by_request) noexcept {
@@ -279,7 +285,7 @@ StepEnd Kernel::run_step(TaskRecord& task) noexcept {
   task.cooperative_left = poll_budget_;
   if (region.quota != nullptr && task.role != TaskRole::Runner && task.role != TaskRole::Driver)
     count_polls(region, 1);
-  if (before.masked() && task.extra.load(std::memory_order_relaxed) != nullptr) count_masked_steps(task, 1);
+  if (before.masked() && !task.extra.is_null()) count_masked_steps(task, 1);
   ThreadContext& here = thread_context;
   TaskRecord* outer = here.running;
   here.running = &task;
@@ -293,7 +299,7 @@ StepEnd Kernel::run_step(TaskRecord& task) noexcept {
 }
 
 void Kernel::complete(TaskRecord& task, OutcomeKind kind) noexcept {
-  const bool plain = task.extra.load(std::memory_order_relaxed) == nullptr;
+  const bool plain = task.extra.is_null();
   if (!plain) stop_mask_timer(task);    // a finalizer's mask has no guard
   if (task.role == TaskRole::Driver) {  // in no count or list; the Stepper takes its result
     task.word.apply([](TaskWord w) { return task_word::complete(w); });
@@ -310,7 +316,7 @@ void Kernel::complete(TaskRecord& task, OutcomeKind kind) noexcept {
         .value = static_cast<std::uint64_t>(kind)});
   count(&CountShard::tasks_completed);
   report_metric(metrics(), [&](MetricsProvider& to) {
-    to.task_completed(task.id(), kind, executor_->now() - task.created_at);
+    to.task_completed(task.id(), kind, executor_->now() - task.extra.load()->created_at);
   });
   if (Registry* registry = plain ? default_registry_ : capabilities_of(task)->set.registry.get())
     registry->release_task(task.id());
@@ -326,7 +332,7 @@ void Kernel::complete(TaskRecord& task, OutcomeKind kind) noexcept {
   const bool own = role == TaskRole::Child && kind == OutcomeKind::Cancelled && cancelled_by_own(region, task);
   TaskStep done = task.word.apply([](TaskWord w) { return task_word::complete(w); });
   QUIESCE_ASSERT(done.made, "a task completes once, and waits for nothing then");
-  if (task.extra.load(std::memory_order_relaxed) != nullptr) leave_obligations(task);  // L2
+  if (!task.extra.is_null()) leave_obligations(task);  // L2
   bool seen = false;
   if (done.before.has(TaskWord::joiner_bit))
     seen = wake_joiner(Waiter{task.joiner.load(std::memory_order_acquire)}, Origin::Wake);
@@ -443,7 +449,7 @@ void Kernel::drop_handle(TaskRecord& task) noexcept {
 
 void Kernel::drop_reference(TaskRecord& task) noexcept {
   // Only the timer of a mask tries to keep a record that it has no reference of, and it finds the record by its extra.
-  const bool is_alone = task.references.is_last() && task.extra.load(std::memory_order_relaxed) == nullptr;
+  const bool is_alone = task.references.is_last() && task.extra.is_null();
   if (is_alone || task.references.drop()) free_record(task);
 }
 

@@ -19,7 +19,7 @@ namespace {
 
 constexpr LogicalId clerk_id{0x636c65726bU};
 Doing waits_for(const TaskRecord& task) {
-  const LeafOps* wait = task.wait_ops.load(std::memory_order_relaxed);
+  const LeafOps* wait = task.waits_for();
   return {wait != nullptr ? wait->what : "goes on", {}, {}};
 }
 

@@ -286,9 +286,9 @@ std::string Oracles::see_idle(Time now) {
     }
   }
   for (const auto& [id, task] : tasks_) {
-    const LeafOps* wait = task.record->wait_ops.load(std::memory_order_relaxed);
-    if (wait == nullptr || wait->looks_at == nullptr || task.record->wait_data == nullptr) continue;
-    const TaskRecord* ending = wait->looks_at(task.record->wait_data);
+    const LeafOps* wait = task.record->waits_for();
+    if (wait == nullptr || wait->looks_at == nullptr) continue;
+    const TaskRecord* ending = wait->looks_at(task.record->wait.data);
     if (ending->word.load().done())
       return fmt::format("a wake-up was lost: {} waits for the end of a task that has ended (C5)",
                          name_of(*task.record));
@@ -307,7 +307,7 @@ std::string Oracles::see_holders(std::uint64_t step) const {
     const auto found = tasks_.find(holder.value);
     if (found == tasks_.end() || step - found->second.stepped <= futurelock_steps_) continue;
     const Task& task = found->second;
-    const LeafOps* wait = task.record->wait_ops.load(std::memory_order_relaxed);
+    const LeafOps* wait = task.record->waits_for();
     if (wait == nullptr) continue;  // it can move: the strategy's doing
     return fmt::format(
         "futurelock: {} holds {} obligation{} and has not been stepped for {} steps of others; it waits for "

@@ -30,7 +30,7 @@ const char* role_name(TaskRole role) noexcept {
 void note_wait(const TaskRecord& task) {
   Coverage* coverage = Coverage::current();
   if (coverage == nullptr) return;
-  const LeafOps* wait = task.wait_ops.load(std::memory_order_relaxed);
+  const LeafOps* wait = task.waits_for();
   coverage->suspended(wait != nullptr ? wait->what : "yield", role_name(task.role));
 }
 

@@ -40,8 +40,8 @@ std::string names_of(std::span<TaskRecord* const> tasks) {
 
 /// Its asynchronous stack, as far as it is a task that sleeps.
 std::string place_of(TaskRecord& task) {
-  const auto epoch = epoch_to_look_at(task, task.word.load());
-  const auto seen = epoch ? look_at_wait(task, *epoch) : std::nullopt;
+  const auto wait = glance_at_wait(task);
+  const auto seen = wait ? look_at_wait(task, wait->epoch) : std::nullopt;
   if (!seen || seen->place_count == 0) return {};
   std::string text = name_of(task) + " awaits";
   for (std::size_t i = 0; i < std::min<std::size_t>(seen->place_count, places_max); ++i) {
@@ -87,21 +87,21 @@ Waiting wait_of(TaskRecord& task, const Engine& engine) {
     if (blocked->on != LogicalId{}) waiting.on.push_back(blocked->on);
     return waiting;
   }
-  const LeafOps* wait = task.wait_ops.load(std::memory_order_relaxed);
+  const LeafOps* wait = task.waits_for();
   if (wait == nullptr) return waiting;
   if (wait->looks_at != nullptr) {
-    const TaskRecord* ending = wait->looks_at(task.wait_data);
+    const TaskRecord* ending = wait->looks_at(task.wait.data);
     waiting.on.push_back(ending->logical());
     says("waits for the end of " + name_of(*ending));
   } else if (wait->branches != nullptr) {
-    const auto branches = wait->branches(task.wait_data);
+    const auto branches = wait->branches(task.wait.data);
     for (const TaskRecord* branch : branches) waiting.on.push_back(branch->logical());
     says("waits for the end of " + names_of(branches));
   } else if (!wait->escalates && task.extra.load() != nullptr && task.extra.load()->opened != nullptr) {
     const std::string regions = wait_for_regions(task, waiting);
     says("waits for " + regions);
   } else if (wait->subject != nullptr) {
-    says(wait_for_subject(*wait, wait->subject(task.wait_data), waiting));
+    says(wait_for_subject(*wait, wait->subject(task.wait.data), waiting));
   } else {
     says(fmt::format("waits for {}", wait->what));
   }

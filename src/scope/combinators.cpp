@@ -7,14 +7,9 @@
 namespace quiesce::detail {
 namespace {
 
-void wake_time_fired(TimerEntry& entry) noexcept {
-  auto& task = *reinterpret_cast<TaskRecord*>(reinterpret_cast<char*>(&entry) - offsetof(TaskRecord, timer));
-  Kernel::claim(waiter_of(task));
-}
-
 LeafNext finish_any(TaskRecord& task, void* data, TaskWord before) noexcept {
   auto& wait = *static_cast<WaitAnyAwaiter*>(data);
-  if (wait.timed) task.kernel().executor().disarm(task.timer);
+  if (wait.timed) task.kernel().executor().disarm(wait.timer);
   for (TaskRecord* branch : wait.what.tasks) {
     branch->word.apply([](TaskWord w) { return task_word::retract_joiner(w); });
   }
@@ -55,9 +50,7 @@ bool WaitAnyAwaiter::start(TaskRecord& task) noexcept {
   const Waiter waiter = waiter_of(task);
   if (what.until) {
     timed = true;
-    task.timer.deadline = *what.until;
-    task.timer.fire = wake_time_fired;
-    task.kernel().executor().arm(task.timer);
+    timer.arm(task, *what.until);
   }
   for (TaskRecord* branch : what.tasks) {
     branch->joiner.store(waiter.packed, std::memory_order_release);

@@ -43,17 +43,12 @@ std::shared_ptr<T> capability(CxCore cx, const char* what, std::shared_ptr<T> Ca
   return block == nullptr ? nullptr : block->set.*member;
 }
 
-void sleep_fired(TimerEntry& entry) noexcept {
-  auto& task = *reinterpret_cast<TaskRecord*>(reinterpret_cast<char*>(&entry) - offsetof(TaskRecord, timer));
-  Kernel::claim(waiter_of(task));
-}
-
-/// `data`: where an observed sleep shows how it ended; nullptr when nobody looks.
 LeafNext finish_sleep(TaskRecord& task, void* data, TaskWord before) noexcept {
-  task.kernel().executor().disarm(task.timer);
+  auto& sleep = *static_cast<SleepAwaiter*>(data);
+  task.kernel().executor().disarm(sleep.timer);
   if (!before.has(TaskWord::by_request_bit)) return LeafNext::Resume;
-  if (data == nullptr) return LeafNext::EndCancelled;
-  *static_cast<std::optional<Outcome<>>*>(data) = Outcome<>::cancelled(task.kernel().reason_seen_by(task));
+  if (sleep.observed == nullptr) return LeafNext::EndCancelled;
+  *sleep.observed = Outcome<>::cancelled(task.kernel().reason_seen_by(task));
   return LeafNext::Resume;
 }
 
@@ -124,7 +119,7 @@ bool cx_is_shutting_down(CxCore cx) { return !readable(cx, "is_shutting_down").k
 
 std::uint64_t cx_random(CxCore cx) {
   TaskRecord& task = own(cx, "random_u64");
-  return mix(mix(task.kernel().config().seed ^ mix(task.logical().value)) + task.draws++);
+  return mix(mix(task.kernel().config().seed ^ mix(task.logical().value)) + Kernel::extra(task).draws++);
 }
 
 // Lemire, "Fast Random Integer Generation in an Interval" (TOMACS 2019): multiply and reject.
@@ -172,7 +167,7 @@ bool cx_has_timer(CxCore cx) {
   return block != nullptr && block->set.timer;
 }
 
-bool SleepAwaiter::start(PromiseBase& self, std::optional<Outcome<>>* observed) noexcept {
+bool SleepAwaiter::start(PromiseBase& self) noexcept {
   TaskRecord& task = *self.task;
   const CxCore cx = sleep_->cx_;
   std::optional<Error> misuse = cx.task == &task && cx.alive() ? std::nullopt : own_context_error(cx, "sleep");
@@ -187,7 +182,7 @@ bool SleepAwaiter::start(PromiseBase& self, std::optional<Outcome<>>* observed) 
     end_with_error(self, std::move(*misuse));
     return true;
   }
-  if (!begin_wait(task, sleep_wait, observed)) {
+  if (!begin_wait(task, sleep_wait, this)) {
     if (observed != nullptr && !task.word.load().escalated()) {
       task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });
       *observed = Outcome<>::cancelled(task.kernel().reason_seen_by(task));
@@ -196,9 +191,7 @@ bool SleepAwaiter::start(PromiseBase& self, std::optional<Outcome<>>* observed) 
     refuse(task);
     return true;
   }
-  task.timer.deadline = sleep_->until_;
-  task.timer.fire = sleep_fired;
-  task.kernel().executor().arm(task.timer);
+  timer.arm(task, sleep_->until_);
   return true;
 }
 

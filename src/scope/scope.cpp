@@ -59,7 +59,7 @@ void publish_blocking(TaskRecord& task, BlockingJob& job) noexcept {
   task.references.add();  // it may have ended before the job is handed over
   {
     std::scoped_lock hold(task.shard().lock);
-    task.wait_data = &job;
+    task.job = &job;
   }
   kernel.publish(task);
   if (!kernel.executor().submit_blocking(job)) {

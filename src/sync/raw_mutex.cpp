@@ -115,10 +115,7 @@ MutexStatistics RawMutex::statistics() const noexcept {
 
 namespace {
 
-LeafNext finish_relock(TaskRecord& task, void*, TaskWord) noexcept {
-  new (&task.timer) TimerEntry();
-  return LeafNext::Resume;
-}
+LeafNext finish_relock(TaskRecord&, void*, TaskWord) noexcept { return LeafNext::Resume; }
 WaitSubject relock_subject(void* mutex) noexcept { return static_cast<const RawMutex*>(mutex)->subject(); }
 constexpr LeafOps relock_wait{finish_relock, RawLockOperation::what, false, nullptr, nullptr, relock_subject};
 
@@ -128,8 +125,8 @@ constexpr LeafOps relock_wait{finish_relock, RawLockOperation::what, false, null
 bool RelockAwaiter::start(TaskRecord& task) noexcept {
   if (mutex_->try_lock() == RawMutex::Tried::Locked) return give_way(task);
   begin_wait(task, relock_wait, mutex_, true);
-  WaitNode& node = *new (&task.wait_node) WaitNode{.waiter = waiter_of(task)};
-  mutex_->enlist(node);
+  node_ = {.waiter = waiter_of(task)};
+  mutex_->enlist(node_);
   return true;
 }
 

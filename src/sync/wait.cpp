@@ -1,7 +1,5 @@
 #include "quiesce/detail/sync/wait.hpp"
 
-#include <new>
-
 #include "quiesce/detail/kernel/kernel.hpp"
 
 namespace quiesce::detail {
@@ -38,7 +36,7 @@ bool WaitBase::start(PromiseBase& self, CxCore cx) noexcept {
   if (task.word.load().must_observe()) return refuse_request(task);
   if (ops->try_now(op)) return answer(task, nullptr);
   if (!arm_wait(task, *leaf, this)) return refuse_request(task);
-  WaitNode& node = *new (&task.wait_node) WaitNode{.waiter = waiter_of(task), .operation = op};
+  node = {.waiter = waiter_of(task), .operation = op};
   ops->enlist(op, node);
   return true;
 }
@@ -48,8 +46,7 @@ LeafNext WaitBase::finish(TaskRecord& task, void* data, TaskWord before) noexcep
   // A grant is known by the claim. By a request the list must be left; a grant may have been faster all the same where the task is
   // to end for another reason (a destructor threw).
   const bool requested = before.has(TaskWord::by_request_bit);
-  if (requested && wait.ops->delist(wait.op, task.wait_node)) wait.ops->give_back(wait.op);
-  new (&task.timer) TimerEntry();
+  if (requested && wait.ops->delist(wait.op, wait.node)) wait.ops->give_back(wait.op);
   if (!requested) return wait.settle(wait, task, nullptr) ? LeafNext::Ended : LeafNext::Resume;
   if (!wait.observed) return LeafNext::EndCancelled;
   Outcome<> cancelled = Outcome<>::cancelled(task.kernel().reason_seen_by(task));

@@ -366,7 +366,7 @@ struct Stepper::Impl final : Executor {
   std::string waits() const {
     std::string text = take_snapshot(kernel->roots(), clock).dump();
     for (const Driver& driver : drivers) {
-      const LeafOps* wait = driver.record->wait_ops.load();
+      const LeafOps* wait = driver.record->waits_for();
       if (wait != nullptr)
         text += fmt::format("driver {} waits for {}\n", driver.record->path.to_string(), wait->what);
     }
@@ -588,14 +588,14 @@ std::optional<TaskView> Stepper::task(TaskId id) const {
   view.id = id;
   view.owner = known->second.owner;
   view.phase = task->phase();
-  view.created_at = task->created_at;
+  view.created_at = Time::from_nanos(std::int64_t{task->created_ms} * 1'000'000);
   view.cancel_requested = word.requested();
   if (word.requested() && task->region->is(view.owner.generation))
     view.cancel_reason = impl_->kernel->reason_of(*task);
   view.budget = known->second.budget;
   view.steps = task->steps.load();
   view.path = task->path.to_string();
-  const LeafOps* wait = task->wait_ops.load();
+  const LeafOps* wait = task->waits_for();
   if (word.run() == RunState::Idle && wait != nullptr) view.waiting_for = wait->what;
   return view;
 }

@@ -67,13 +67,23 @@ def word_at(address, offset=0, size=8):
     return int.from_bytes(bytes(memory), "little")
 
 
+def chunks_of(record):
+    """Where a slab's table of chunks is."""
+    try:
+        return int(gdb.parse_and_eval(f"(long) &'quiesce::detail::Slab<{record}>::chunks_'"))
+    except gdb.error:
+        raise gdb.GdbError(f"this program has no records of {record}: it does not use quiesce, or has no symbols")
+
+
+def record_at(record, index):
+    kind = type_of(record)
+    return at(word_at(chunks_of(record), 8 * (index // CHUNK)) + index % CHUNK * kind.sizeof, kind)
+
+
 def slab(record):
     """Every record of a slab that was ever made, with its word."""
     kind = type_of(record)
-    try:
-        chunks = int(gdb.parse_and_eval(f"(long) &'quiesce::detail::Slab<{record}>::chunks_'"))
-    except gdb.error:
-        raise gdb.GdbError(f"this program has no records of {record}: it does not use quiesce, or has no symbols")
+    chunks = chunks_of(record)
     size = kind.sizeof
     for i in range(CHUNKS_MAX):
         start = word_at(chunks, 8 * i)
@@ -92,13 +102,14 @@ def at(address, kind):
 
 def path_of(path):
     """A LogicalPath: ordinals, LEB128, in chunks of which the last is in the path itself."""
-    words = path["tail_"]["words"]
-    tail = struct.pack("<QQ", number(words[0]), number(words[1]))
-    chunks = [tail[:tail[15]]]
-    node = path["prefix_"]["node_"]
+    words = [number(path["words_"][i]) for i in range(2)]
+    tail = struct.pack("<QQ", *words)
+    size, is_long = tail[15] & 0x7f, tail[15] & 0x80 != 0
+    chunks = [tail[8:8 + size] if is_long else tail[:size]]
+    node = words[0] if is_long else 0
     while int(node) != 0:
         try:
-            node = node.cast(gdb.lookup_type("quiesce::detail::PathNode").pointer())
+            node = gdb.Value(int(node)).cast(gdb.lookup_type("quiesce::detail::PathNode").pointer())
             chunks.append(bytes(int(node["bytes"][i]) for i in range(int(node["size"]))))
             node = node["prefix"]["node_"]
         except gdb.error:  # the library has no debug information
@@ -188,7 +199,7 @@ class Task:
         tier = int(self.value["tier"])
         role = ROLES[int(self.value["role"])]
         self.role = {1: "local", 2: "blocking"}.get(tier, role) if role == "task" else role
-        self.wait_ops = atomic(self.value["wait_ops"])
+        self.wait_ops = self.value["wait"]["ops"]
 
     def waits(self):
         return self.run == IDLE and int(self.wait_ops) != 0
@@ -256,8 +267,11 @@ def operation_text(ops, op, with_kind):
 
 
 def region_waited_for(task):
-    extra = atomic(task.value["extra"])
-    if int(extra) == 0 or int(extra["opened"]) == 0:
+    link = number(atomic(task.value["extra"]["link_"]))  # its index, and one
+    if link == 0:
+        return ""
+    extra = record_at("quiesce::detail::TaskExtra", link - 1)
+    if int(extra["opened"]) == 0:
         return ""
     return ": " + path_of(extra["opened"]["path"])
 
@@ -265,7 +279,7 @@ def region_waited_for(task):
 def wait_of(task):
     ops = task.wait_ops.dereference()
     what = text_at(ops["what"])
-    data = int(task.value["wait_data"])
+    data = int(task.value["wait"]["data"])
     table = symbol_at(task.wait_ops)
     try:
         if table.endswith("join_wait"):

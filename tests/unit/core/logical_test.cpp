@@ -14,7 +14,7 @@ namespace q = quiesce;
 
 namespace {
 
-static_assert(sizeof(q::LogicalPath) == 24);
+static_assert(sizeof(q::LogicalPath) == 16);
 static_assert(std::is_nothrow_copy_constructible_v<q::LogicalPath> &&
               std::is_nothrow_move_assignable_v<q::LogicalPath>);
 

@@ -71,14 +71,19 @@ class Executor {
   std::uint32_t current_worker() const noexcept;
   /// A cheaper `now()` that may lag by a few steps; for statistics.
   Time coarse_now() const noexcept { return Time::from_nanos(coarse_now_.load(std::memory_order_relaxed)); }
+  std::uint32_t coarse_ms() const noexcept { return coarse_ms_.load(std::memory_order_relaxed); }
 
   static constexpr std::uint32_t no_worker = ~std::uint32_t{0};
 
  protected:
-  void set_coarse_now(Time now) noexcept { coarse_now_.store(now.nanos(), std::memory_order_relaxed); }
+  void set_coarse_now(Time now) noexcept {
+    coarse_now_.store(now.nanos(), std::memory_order_relaxed);
+    coarse_ms_.store(static_cast<std::uint32_t>(now.nanos() / 1'000'000), std::memory_order_relaxed);
+  }
 
  private:
   std::atomic<std::int64_t> coarse_now_{0};
+  std::atomic<std::uint32_t> coarse_ms_{0};  // its lower 32 bits: what a record keeps
 };
 
 }  // namespace quiesce::detail

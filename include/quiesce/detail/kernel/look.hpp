@@ -25,8 +25,13 @@ struct WaitSeen {
   bool is_cut = false;  // there are more
 };
 
-/// The waits that a look may be made at: of a coroutine, by its stepper's `begin_wait` or `begin_park`.
-std::optional<std::uint64_t> epoch_to_look_at(const TaskRecord& task, TaskWord word) noexcept;
+struct WaitGlance {
+  const LeafOps* ops;
+  std::uint32_t since_ms;
+  std::uint64_t epoch;
+};
+/// A short look at the wait that the task is in, if it is in one. Under a lock that keeps the record in this life.
+std::optional<WaitGlance> glance_at_wait(TaskRecord& task) noexcept;
 
 /// Looks at the wait of that epoch. None: it is over by now. Any thread, with no lock that a primitive's may be taken under; the record
 /// may be in any life.

@@ -36,6 +36,7 @@ struct TaskRecord;
 struct RegionShard;
 struct ObligationRecord;
 struct CapabilityBlock;
+struct LeafOps;
 
 /// A pointer that a stale reader may look at while its record begins another life: what it reads is used only after the
 /// generation was checked under the record's lock.
@@ -115,7 +116,9 @@ struct TaskExtra {
   std::atomic<std::uint32_t> mask_steps_used{0}, mask_steps_max{~0u};
   std::optional<CleanupBudget> own_mask_budget;   // a finalizer's: runs without a request (F2)
   std::optional<PanicPayload> torn;               // the stepper
+  std::uint32_t draws = 0;                        // random numbers drawn: the stepper
   std::atomic<std::int64_t> last_checkpoint{-1};  // the stepper, only with metrics: nanoseconds; -1 = none yet
+  Time created_at;                                // only with metrics: to the nanosecond
   std::uint32_t index = 0;
   TaskExtra* free_next = nullptr;
 };
@@ -130,7 +133,33 @@ struct MemberLinks {
 /// What list a record is in. One writer at a time: under the shard's lock before the end, under the region's after it.
 enum class Membership : std::uint8_t { None, Shard, Failed };
 
-/// Three cache lines, in the order in which a wake, a step, a look and an end need them.
+using TaskSlab = Slab<TaskRecord>;
+using RegionSlab = Slab<RegionRecord>;
+using ExtraSlab = Slab<TaskExtra>;
+
+/// An atomic pointer to a TaskExtra in half a word.
+class ExtraPointer {
+ public:
+  TaskExtra* load(std::memory_order order = std::memory_order_seq_cst) const noexcept {
+    return find(link_.load(order));
+  }
+  bool is_null() const noexcept { return link_.load(std::memory_order_relaxed) == 0; }
+  void clear() noexcept { link_.store(0, std::memory_order_relaxed); }
+  /// Makes it point to `made` unless it points somewhere already: there then.
+  TaskExtra* set_once(TaskExtra& made) noexcept {
+    std::uint32_t seen = 0;
+    const bool is_set = link_.compare_exchange_strong(seen, made.index + 1, std::memory_order_acq_rel);
+    return is_set ? &made : find(seen);
+  }
+
+ private:
+  static TaskExtra* find(std::uint32_t link) noexcept {
+    return link == 0 ? nullptr : ExtraSlab::find(link - 1);
+  }
+  std::atomic<std::uint32_t> link_{0};  // its index in the slab, and one
+};
+
+/// Two cache lines: what a wake and a step touch; what a spawn, a wait and an end touch besides.
 struct alignas(64) TaskRecord {
   TaskWordCell<> word;
   std::atomic<std::uint32_t> generation{0};
@@ -138,8 +167,10 @@ struct alignas(64) TaskRecord {
   TaskRecord* queue_next = nullptr;      // the lane or injector it is queued in; the free stock
   RegionRecord* region = nullptr;        // set at birth
   std::atomic<std::uint64_t> joiner{0};  // a Waiter; announced in the word
-  Steppable* leaf = nullptr;             // what to resume: the stepper's
-  Time created_at;
+  union {
+    Steppable* leaf = nullptr;  // what to resume: the stepper's
+    BlockingJob* job;           // of a blocking task, until its function has run; under its shard's lock
+  };
   TaskTier tier : 4 = TaskTier::Task;  // these two: set at birth
   TaskRole role : 4 = TaskRole::Child;
   Membership membership = Membership::None;
@@ -147,41 +178,43 @@ struct alignas(64) TaskRecord {
   std::uint8_t signal : 7 = 0;  // the stepper (coro/promise.hpp)
   std::uint8_t torn : 1 =
       0;  // the stepper: a destructor threw while a frame was destroyed; `extra->torn` says what
-  std::uint16_t cooperative_left = 0;  // the stepper (H4)
-  std::uint16_t home_worker = 0;       // set at birth
+  std::uint16_t cooperative_left = 0;   // the stepper (H4)
+  std::uint16_t home_worker = 0;        // set at birth
+  std::uint32_t created_ms = 0;         // set at birth; coarse
+  std::atomic<std::uint32_t> steps{0};  // written by the stepper, read by snapshots
 
-  MemberLinks links;          // in its shard, then among the failed and unjoined
-  void* wait_data = nullptr;  // the one leaf wait: the stepper's. A blocking task's job: under its shard's lock
-  std::atomic<const struct LeafOps*> wait_ops{nullptr};  // written by the stepper, read by snapshots
-  std::atomic<TaskExtra*> extra{nullptr};
+  MemberLinks links;  // in its shard, then among the failed and unjoined
+  LogicalPath path;
   union {
     const ResultOps* result_ops = nullptr;
     HeldGuards held;  // but of a coroutine that has not ended: the stepper
   };
-  std::atomic<std::uint32_t> wait_since_ms{0};  // coarse; as wait_ops
-  std::uint32_t draws = 0;                      // random numbers drawn: the stepper
-  std::atomic<std::uint32_t> ordinals{0};       // children made so far
-  std::atomic<std::uint32_t> steps{0};          // written by the stepper, read by snapshots
-  LogicalPath path;
-  // A timer and a place in a list belong to a wait, and no task waits any more when its result is written. The result is owned by
-  // the stepper until `complete`, then by whoever takes it.
-  static constexpr std::size_t inline_result_size = 48;
+  ExtraPointer extra;
+  std::atomic<std::uint32_t> ordinals{0};  // children made so far
+  // A wait's, or the result. No task waits any more when its result is written. The wait is the stepper's, and of who looks at it
+  // (look.hpp); the result is the stepper's until `complete`, then of whoever takes it.
+  static constexpr std::size_t inline_result_size = 24;
+  struct Wait {
+    const LeafOps* ops;  // of the leaf wait, if there is one
+    void* data;
+    std::uint32_t since_ms;  // coarse
+  };
   union {
-    TimerEntry timer;    // but while the task waits for one primitive:
-    WaitNode wait_node;  // under that primitive's lock
+    Wait wait = {};
     alignas(8) std::byte result[inline_result_size];
   };
 
-  TaskRecord() : timer() {}
   TaskId id() const { return {index, generation.load(std::memory_order_relaxed)}; }
   LogicalId logical() const { return path.id(); }
+  /// What a task that has not ended waits for; nullptr: nothing. Of one that others step: while it is looked at.
+  const LeafOps* waits_for() const { return word.load().done() ? nullptr : wait.ops; }
   TaskPhase phase() const { return phase_of(word.load(), steps.load(std::memory_order_relaxed)); }
   // Of a task in this life: its region is.
   inline Kernel& kernel() const;
   inline bool is_timed() const;
   inline RegionShard& shard() const;
 };
-static_assert(sizeof(TaskRecord) == 192);
+static_assert(sizeof(TaskRecord) == 128);
 inline TaskRecord*& free_link(TaskRecord& record) { return record.queue_next; }
 
 /// A finalizer (rules F1, F2): a node of the region's LIFO list.
@@ -322,10 +355,6 @@ inline bool TaskRecord::is_timed() const { return region->timed_until != Time::m
 inline RegionShard& TaskRecord::shard() const {
   return region->shards[home_worker % RegionRecord::shard_count];
 }
-
-using TaskSlab = Slab<TaskRecord>;
-using RegionSlab = Slab<RegionRecord>;
-using ExtraSlab = Slab<TaskExtra>;
 
 /// Adds to the front of a list of members, or takes out of it, under the lock that guards it.
 inline void link_front(std::uint32_t& head, TaskRecord& task) noexcept {

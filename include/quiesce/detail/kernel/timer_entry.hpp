@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 
+#include "quiesce/detail/kernel/wait_node.hpp"
 #include "quiesce/time.hpp"
 
 namespace quiesce::detail {
@@ -16,6 +17,15 @@ struct TimerEntry {
   std::uint16_t slot = 0;
   std::uint16_t home = 0;  // whose wheel it is in
   bool linked = false;
+};
+
+struct TaskRecord;
+
+/// A timer that ends a wait: in the frame of the coroutine that waits, until it is disarmed.
+struct WakeTimer : TimerEntry {
+  Waiter waiter;
+  /// The task's wait is armed, and is claimed at that time.
+  void arm(TaskRecord& task, Time until) noexcept;
 };
 
 }  // namespace quiesce::detail

@@ -27,6 +27,7 @@ struct WaitAnyAwaiter {
   WaitAny what;
   WaitEnd end = WaitEnd::Completed;
   bool timed = false;
+  WakeTimer timer;
 
   explicit WaitAnyAwaiter(const WaitAny& wait) : what(wait) {}
   bool await_ready() const noexcept { return false; }

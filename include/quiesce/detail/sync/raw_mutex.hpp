@@ -140,6 +140,7 @@ class RelockAwaiter {
  private:
   bool start(TaskRecord& task) noexcept;
   RawMutex* mutex_;
+  WaitNode node_;
 };
 
 /// Why the running task may not lock what it has locked.

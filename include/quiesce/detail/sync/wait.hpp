@@ -71,6 +71,7 @@ struct WaitBase {
   const LeafOps* leaf;
   const OperationOps* ops;
   void* op = nullptr;
+  WaitNode node;  // in the primitive's list, under its lock
   bool observed;
   /// Collects what the operation gave, or `refused`. True: the awaiting coroutine has ended with it.
   bool (*settle)(WaitBase&, TaskRecord&, Outcome<>* refused) noexcept = nullptr;
