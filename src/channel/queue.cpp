@@ -44,7 +44,8 @@ struct QueueCore::Block {
   }
 };
 
-/// Messages lie from `first` in the head block to before `last` in the tail block. Behind the tail may hang one empty block.
+/// Messages lie from `first` in the head block to before `last` in the tail block. Behind the tail may hang one empty block, but
+/// not when there are none.
 struct QueueCore::BlockList {
   Block* head = nullptr;
   Block* tail = nullptr;
@@ -72,8 +73,9 @@ struct QueueCore::BlockList {
   Block* pop(const ChannelOps& ops) noexcept {
     ++first;
     if (head == tail) {
-      if (first == last) first = last = 0;
-      return nullptr;
+      if (first < last) return nullptr;
+      first = last = 0;
+      return std::exchange(tail->next, nullptr);
     }
     if (first < block_messages(ops)) return nullptr;
     Block* empty = std::exchange(head, head->next);
@@ -95,10 +97,10 @@ std::size_t QueueCore::alignment(const ChannelOps& ops) noexcept {
   return std::max(ops.align, alignof(QueueCore));
 }
 
-QueueCore* QueueCore::make(const ChannelOps& ops, const char* kind, Name name, std::uint32_t capacity) {
+QueueCore* QueueCore::make(const ChannelOps& ops, PrimitiveKind kind, Name name, std::uint32_t capacity) {
   if (capacity == 0) {
     throw UsageError(Error(ErrorCode::InvalidArgument,
-                           std::string(kind) +
+                           std::string(kind.text()) +
                                ": a capacity of 0 would let nobody send: give it 1 at least, or use "
                                "rendezvous::channel, where a message goes from hand to hand"));
   }
@@ -109,7 +111,7 @@ QueueCore* QueueCore::make(const ChannelOps& ops, const char* kind, Name name, s
   return new (memory) QueueCore(ops, kind, name, capacity);
 }
 
-QueueCore* QueueCore::make_unbounded(const ChannelOps& ops, const char* kind, Name name) {
+QueueCore* QueueCore::make_unbounded(const ChannelOps& ops, PrimitiveKind kind, Name name) {
   const std::size_t offset = ring_offset(ops);
   static_assert(alignof(BlockList) <= alignof(QueueCore));
   void* memory = ::operator new(offset + sizeof(BlockList), std::align_val_t(alignment(ops)));

@@ -236,6 +236,11 @@ def primitive_in(value, follow=True, depth=4):
     return None
 
 
+def kind_of(primitive):
+    kinds = gdb.parse_and_eval("quiesce::detail::primitive_kinds")
+    return text_at(kinds[int(primitive["who_"]["kind"]["index_"])])
+
+
 def operation_text(ops, op, with_kind):
     """What one operation of a primitive waits for, by the name of its table: operation_ops<Op>."""
     name = re.search(r"(?:operation_ops|leaf_of_operation)<(.*)>$", symbol_at(ops))
@@ -252,7 +257,7 @@ def operation_text(ops, op, with_kind):
     if primitive is None:
         return ""
     label = text_at(primitive["who_"]["name"])
-    return (f" {text_at(primitive['who_']['kind'])}" if with_kind else "") + (f' "{label}"' if label else "")
+    return (f" {kind_of(primitive)}" if with_kind else "") + (f' "{label}"' if label else "")
 
 
 def region_waited_for(task):

@@ -75,7 +75,7 @@ enum class Tried : std::uint8_t { Done, MustWait, Refused };
 
 class ChannelCore {
  public:
-  ChannelCore(const ChannelOps& ops, const char* kind, Name name) noexcept
+  ChannelCore(const ChannelOps& ops, PrimitiveKind kind, Name name) noexcept
       : primitive_(kind, name), ops_(&ops) {}
   ChannelCore(const ChannelCore&) = delete;
   ChannelCore& operator=(const ChannelCore&) = delete;

@@ -18,8 +18,8 @@ namespace quiesce::detail {
 class QueueCore : public ChannelCore {
  public:
   /// One allocation: this, and the ring. Throws UsageError for a capacity of 0, std::bad_alloc.
-  static QueueCore* make(const ChannelOps& ops, const char* kind, Name name, std::uint32_t capacity);
-  static QueueCore* make_unbounded(const ChannelOps& ops, const char* kind, Name name);
+  static QueueCore* make(const ChannelOps& ops, PrimitiveKind kind, Name name, std::uint32_t capacity);
+  static QueueCore* make_unbounded(const ChannelOps& ops, PrimitiveKind kind, Name name);
 
   // For senders. `message` is relocated from if, and only if, it went in.
   Tried try_reserve() noexcept;
@@ -51,7 +51,7 @@ class QueueCore : public ChannelCore {
   struct Block;
   struct BlockList;  // after the object, instead of a ring
 
-  QueueCore(const ChannelOps& ops, const char* kind, Name name, std::uint32_t capacity) noexcept
+  QueueCore(const ChannelOps& ops, PrimitiveKind kind, Name name, std::uint32_t capacity) noexcept
       : ChannelCore(ops, kind, name) {
     capacity_ = capacity;
   }

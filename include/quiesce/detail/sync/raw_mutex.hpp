@@ -46,7 +46,7 @@ class RawMutex {
  public:
   enum class Tried : std::uint8_t { Locked, Busy, Mine };
 
-  explicit RawMutex(const char* kind, Name name = {}) noexcept : primitive_(kind, name) {}
+  explicit RawMutex(PrimitiveKind kind, Name name = {}) noexcept : primitive_(kind, name) {}
 
   /// Mine: the running task has it, and would wait for itself. The guard is to be counted by who makes one.
   Tried try_lock() noexcept;
