@@ -8,14 +8,11 @@ namespace quiesce::detail {
 namespace {
 
 std::size_t alignment(const ChannelOps& ops) { return std::max(ops.align, alignof(RendezvousCore)); }
-std::size_t place_offset(const ChannelOps& ops) {
-  return (sizeof(RendezvousCore) + ops.align - 1) / ops.align * ops.align;
-}
 
 }  // namespace
 
 RendezvousCore* RendezvousCore::make(const ChannelOps& ops, PrimitiveKind kind, Name name) {
-  void* memory = ::operator new(place_offset(ops) + ops.size, std::align_val_t(alignment(ops)));
+  void* memory = ::operator new(ops.offset + ops.size, std::align_val_t(alignment(ops)));
   return new (memory) RendezvousCore(ops, kind, name);
 }
 
@@ -31,7 +28,7 @@ void RendezvousCore::drain_of(ChannelCore& core) noexcept {
   if (rendezvous.length_ > 0) rendezvous.ops_->destroy(rendezvous.place());
 }
 
-void* RendezvousCore::place() noexcept { return reinterpret_cast<std::byte*>(this) + place_offset(*ops_); }
+void* RendezvousCore::place() noexcept { return reinterpret_cast<std::byte*>(this) + ops_->offset; }
 
 // ---- under the lock ----
 

@@ -106,8 +106,12 @@ class RawLockOperation {
   WaitSubject subject() const noexcept { return mutex_->subject(); }
 
  protected:
-  /// Why there is no guard; else one is counted.
-  std::optional<Error> refused() noexcept;
+  /// Has the running task locked it before? Else its guard is counted, and it is inside.
+  bool is_refused() noexcept {
+    if (!mine_) mutex_->count_guard();
+    return mine_;
+  }
+  Error why_refused() const;
   RawMutex* mutex_;
 
  private:
