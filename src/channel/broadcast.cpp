@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 
 #include "quiesce/detail/kernel/kernel.hpp"
 
@@ -52,7 +53,7 @@ SharedMessage*& BroadcastCore::shared_at(std::uint64_t number) noexcept {
 
 SharedMessage* BroadcastCore::see(std::uint64_t number) noexcept {
   SharedMessage*& place = shared_at(number);
-  return --place->unseen == 0 ? std::exchange(place, nullptr) : nullptr;
+  return --place->unseen_ == 0 ? std::exchange(place, nullptr) : nullptr;
 }
 
 // ---- senders ----
@@ -69,7 +70,7 @@ std::uint32_t BroadcastCore::send(const void* from) noexcept {
   if (receivers_ == 0) return 0;
   if (ops_->shared) {
     fell_out.message = std::exchange(shared_at(sent_), *static_cast<SharedMessage* const*>(from));
-    shared_at(sent_)->unseen = receivers_;
+    shared_at(sent_)->unseen_ = receivers_;
   } else {
     std::memcpy(slot(sent_), from, ops_->slot_size);
   }
@@ -118,7 +119,7 @@ std::uint64_t BroadcastCore::copy_receiver(const std::uint64_t next) noexcept {
     const Primitive::Hold hold(primitive_);
     number = std::max(number, oldest());
     for (const std::uint64_t until = std::min(end, number + values_at_once); number < until; ++number)
-      ++shared_at(number)->unseen;
+      ++shared_at(number)->unseen_;
   }
   return next;
 }

@@ -24,7 +24,7 @@
 // Senders and receivers may be copied; a copied receiver goes on where the other was. Thread-safety: copies independently, from any
 // thread, also one that runs no task; of one receiver one `recv` at a time: a second that waits beside it may get Err(InvalidArgument).
 // A receiver stays where it is, and lives, while a `recv` of it is awaited. Cost: one lock. Memory: a channel of n places is one
-// allocation of 128 bytes, the allocator's rounding included, and n values, or n pointers where values have places of their own; then each send
+// allocation of less than 128 bytes and n values, or n pointers where values have places of their own; then each send
 // allocates one, of 16 bytes and the value. Copying or dropping a receiver that lags by k of those takes k steps.
 #include <concepts>
 #include <cstdint>

@@ -14,7 +14,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -74,12 +73,14 @@ class SharedMessage {
   void release() noexcept {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy_(this);
   }
-  std::uint32_t unseen = 0;  // receivers that have yet to see it; under the lock
 
  private:
+  friend class BroadcastCore;
   Destroy destroy_;
+  std::uint32_t unseen_ = 0;  // receivers that have yet to see it; under the lock
   std::atomic<std::uint32_t> references_{1};
 };
+static_assert(sizeof(SharedMessage) == 16);
 template <class T>
 struct SharedMessageOf final : SharedMessage {
   T value;
