@@ -237,8 +237,9 @@ def primitive_in(value, follow=True, depth=4):
 
 
 def kind_of(primitive):
-    kinds = gdb.parse_and_eval("quiesce::detail::primitive_kinds")
-    return text_at(kinds[int(primitive["who_"]["kind"]["index_"])])
+    """By the symbol's address: the library may have been built without the types of its variables."""
+    kinds = gdb.parse_and_eval("(unsigned long)&'quiesce::detail::primitive_kinds'")
+    return text_at(word_at(kinds, 8 * int(primitive["who_"]["kind"]["index_"])))
 
 
 def operation_text(ops, op, with_kind):
