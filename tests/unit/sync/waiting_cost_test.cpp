@@ -45,7 +45,7 @@ struct WaitingCost : ChannelTest {
     bool done = false;
     auto body = [&](Cx mine) -> Task<> {
       co_await mine.yield();
-      co_await wait(mine);
+      (void)co_await wait(mine);
       done = true;
       co_await mine.yield();
     };
@@ -73,7 +73,7 @@ std::uint64_t cost_on_a_runtime(Wait wait, Wake wake) {
   auto waits = [&](Cx cx) -> Task<> {
     const Allocations before = allocations();
     ++begun;
-    co_await wait(cx);
+    (void)co_await wait(cx);
     cost = (allocations() - before).count;
     ++done;
   };
