@@ -70,11 +70,9 @@ class [[nodiscard]] Obligation : public detail::ObligationToken {
     return move(scope.core(), cx.core());
   }
 
-  /// For the library's own permits: in the ledger of the region of `cx`'s task.
+  /// For the library's own permits: in the ledger of the region of `cx`'s task, which is the running one.
   static std::expected<Obligation, RegionError> detail_reserve(detail::CxCore cx, ObligationKind kind,
-                                                               std::source_location where) {
-    return reserve_in(std::nullopt, cx, kind, where);
-  }
+                                                               std::source_location where);
   ObligationId id() const noexcept { return token_id; }
   ObligationKind kind() const noexcept { return token_kind; }
   /// Not yet resolved or moved from; it may have leaked.

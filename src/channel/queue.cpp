@@ -44,7 +44,8 @@ struct QueueCore::Block {
   }
 };
 
-/// Messages lie from `first` in the head block to before `last` in the tail block. Behind the tail may hang one empty block.
+/// Messages lie from `first` in the head block to before `last` in the tail block. Behind the tail may hang one empty block, but
+/// not when there are none.
 struct QueueCore::BlockList {
   Block* head = nullptr;
   Block* tail = nullptr;
@@ -72,8 +73,9 @@ struct QueueCore::BlockList {
   Block* pop(const ChannelOps& ops) noexcept {
     ++first;
     if (head == tail) {
-      if (first == last) first = last = 0;
-      return nullptr;
+      if (first < last) return nullptr;
+      first = last = 0;
+      return std::exchange(tail->next, nullptr);
     }
     if (first < block_messages(ops)) return nullptr;
     Block* empty = std::exchange(head, head->next);
@@ -87,30 +89,26 @@ struct QueueCore::BlockList {
 
 // ---- memory ----
 
-std::size_t QueueCore::ring_offset(const ChannelOps& ops) noexcept {
-  return round_up(sizeof(QueueCore), alignment(ops));
-}
-
 std::size_t QueueCore::alignment(const ChannelOps& ops) noexcept {
   return std::max(ops.align, alignof(QueueCore));
 }
 
-QueueCore* QueueCore::make(const ChannelOps& ops, const char* kind, Name name, std::uint32_t capacity) {
+QueueCore* QueueCore::make(const ChannelOps& ops, PrimitiveKind kind, Name name, std::uint32_t capacity) {
   if (capacity == 0) {
     throw UsageError(Error(ErrorCode::InvalidArgument,
-                           std::string(kind) +
+                           std::string(kind.text()) +
                                ": a capacity of 0 would let nobody send: give it 1 at least, or use "
                                "rendezvous::channel, where a message goes from hand to hand"));
   }
-  const std::size_t offset = ring_offset(ops);
+  const std::size_t offset = ops.offset;
   if (capacity > (std::numeric_limits<std::size_t>::max() - offset) / ops.size)
     throw std::bad_array_new_length();
   void* memory = ::operator new(offset + capacity * ops.size, std::align_val_t(alignment(ops)));
   return new (memory) QueueCore(ops, kind, name, capacity);
 }
 
-QueueCore* QueueCore::make_unbounded(const ChannelOps& ops, const char* kind, Name name) {
-  const std::size_t offset = ring_offset(ops);
+QueueCore* QueueCore::make_unbounded(const ChannelOps& ops, PrimitiveKind kind, Name name) {
+  const std::size_t offset = ops.offset;
   static_assert(alignof(BlockList) <= alignof(QueueCore));
   void* memory = ::operator new(offset + sizeof(BlockList), std::align_val_t(alignment(ops)));
   auto* core = new (memory) QueueCore(ops, kind, name, 0);
@@ -129,19 +127,21 @@ void QueueCore::free_of(ChannelCore& core) noexcept {
   ::operator delete(&queue, std::align_val_t(alignment(ops)));
 }
 
-void* QueueCore::ring_slot(std::uint64_t index) noexcept {
-  return reinterpret_cast<std::byte*>(this) + ring_offset(*ops_) + index % capacity_ * ops_->size;
+void* QueueCore::ring_slot(std::uint32_t behind) noexcept {
+  const std::uint32_t to_end = capacity_ - head_;
+  const std::uint32_t index = behind < to_end ? head_ + behind : behind - to_end;
+  return static_cast<std::byte*>(after_object()) + index * ops_->size;
 }
 
 QueueCore::BlockList& QueueCore::blocks() noexcept {
-  return *std::launder(reinterpret_cast<BlockList*>(reinterpret_cast<std::byte*>(this) + ring_offset(*ops_)));
+  return *std::launder(static_cast<BlockList*>(after_object()));
 }
 
 // ---- under the lock ----
 
 void QueueCore::put(void* message) noexcept {
   QUIESCE_ASSERT(capacity_ == 0 || length_ < capacity_, "a message is put where there is a place");
-  void* slot = capacity_ == 0 ? blocks().push(*ops_) : ring_slot(std::uint64_t{head_} + length_);
+  void* slot = capacity_ == 0 ? blocks().push(*ops_) : ring_slot(length_);
   ops_->relocate(slot, message);
   ++length_;
   has_sent_ = true;
@@ -154,13 +154,13 @@ QueueCore::Block* QueueCore::get(void* into) noexcept {
     ops_->relocate(into, blocks().front(*ops_));
     return blocks().pop(*ops_);
   }
-  ops_->relocate(into, ring_slot(head_));
+  ops_->relocate(into, ring_slot(0));
   head_ = head_ + 1 == capacity_ ? 0 : head_ + 1;
   return nullptr;
 }
 
 // First come, first served, on either side.
-void QueueCore::pump(WakeList& woken) noexcept {
+void QueueCore::serve(WakeList& woken) noexcept {
   if (is_shut()) {
     refuse_all(sending_, woken);
     primitive_.grant_all(watching_, woken);
@@ -275,7 +275,7 @@ void QueueCore::unpromise() noexcept {
 void QueueCore::drain() noexcept {
   QUIESCE_ASSERT(promised_ == 0, "an end of a channel outlives the waits that were made from it");
   if (capacity_ > 0) {
-    for (std::uint32_t i = 0; i < length_; ++i) ops_->destroy(ring_slot(std::uint64_t{head_} + i));
+    for (std::uint32_t i = 0; i < length_; ++i) ops_->destroy(ring_slot(i));
     return;
   }
   for (std::uint32_t i = 0; i < length_; ++i) {

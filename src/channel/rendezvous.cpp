@@ -8,14 +8,11 @@ namespace quiesce::detail {
 namespace {
 
 std::size_t alignment(const ChannelOps& ops) { return std::max(ops.align, alignof(RendezvousCore)); }
-std::size_t place_offset(const ChannelOps& ops) {
-  return (sizeof(RendezvousCore) + ops.align - 1) / ops.align * ops.align;
-}
 
 }  // namespace
 
-RendezvousCore* RendezvousCore::make(const ChannelOps& ops, const char* kind, Name name) {
-  void* memory = ::operator new(place_offset(ops) + ops.size, std::align_val_t(alignment(ops)));
+RendezvousCore* RendezvousCore::make(const ChannelOps& ops, PrimitiveKind kind, Name name) {
+  void* memory = ::operator new(ops.offset + ops.size, std::align_val_t(alignment(ops)));
   return new (memory) RendezvousCore(ops, kind, name);
 }
 
@@ -31,7 +28,7 @@ void RendezvousCore::drain_of(ChannelCore& core) noexcept {
   if (rendezvous.length_ > 0) rendezvous.ops_->destroy(rendezvous.place());
 }
 
-void* RendezvousCore::place() noexcept { return reinterpret_cast<std::byte*>(this) + place_offset(*ops_); }
+void* RendezvousCore::place() noexcept { return reinterpret_cast<std::byte*>(this) + ops_->offset; }
 
 // ---- under the lock ----
 
@@ -49,7 +46,8 @@ bool RendezvousCore::hand_over(void* message, WakeList& woken) noexcept {
 
 bool RendezvousCore::is_met_by_another(const WaitNode& sender) const noexcept {
   const WaitNode* receiver = receiving_.front();
-  while (receiver != nullptr && receiver->waiter.packed == sender.waiter.packed) receiver = receiver->next;
+  while (receiver != nullptr && receiver->waiter.packed == sender.waiter.packed)
+    receiver = receiving_.after(*receiver);
   return receiver != nullptr;
 }
 
@@ -78,7 +76,7 @@ void RendezvousCore::pump(WakeList& woken) noexcept {
   }
   if (length_ > 0 && hand_over(place(), woken)) length_ = 0;
   for (WaitNode* next = sending_.front(); next != nullptr && is_place_free();) {
-    WaitNode& sender = *std::exchange(next, next->next);
+    WaitNode& sender = *std::exchange(next, sending_.after(*next));
     if (!is_met_by_another(sender)) continue;
     match(sender, woken);
     if (length_ > 0 && hand_over(place(), woken)) length_ = 0;

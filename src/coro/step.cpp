@@ -43,7 +43,7 @@ std::string describe_held(const TaskRecord& task, HeldGuards held, const Outcome
   if (only == nullptr) {
     text << held.count() << " guards of locks";
   } else {
-    text << "a guard of a " << only->kind;
+    text << "a guard of a " << only->kind.text();
     if (only->name != nullptr) text << " \"" << only->name << '"';
   }
   text << ": a guard must not outlive the task that locked; unlock before the task returns, and return a copy "

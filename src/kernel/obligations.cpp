@@ -84,9 +84,8 @@ void unhold(ObligationRecord& entry) {
     unhold_locked(*rare, entry);  // else its holder has just left it
 }
 
-/// Under the region's lock. `rare`: the holder's, when it is a task of another region.
+/// Under the region's lock, of an entry that nobody holds. `rare`: the holder's, when it is a task of another region.
 void hold(ObligationRecord& entry, TaskRecord* holder, TaskExtra* rare) {
-  unhold(entry);
   if (!can_hold(holder)) return;
   entry.holder = holder->id();
   entry.holder_path = holder->path;
@@ -102,6 +101,12 @@ void hold(ObligationRecord& entry, TaskRecord* holder, TaskExtra* rare) {
 /// What a holder in another region needs; made before any lock is taken.
 TaskExtra* extra_of(TaskRecord* holder, const RegionRecord& region) {
   return can_hold(holder) && holder->region != &region ? &Kernel::extra(*holder) : nullptr;
+}
+
+/// The running task counts among the live ones of the region until it has ended: the region cannot close meanwhile.
+bool keeps_open(const TaskRecord* holder, const RegionRecord& region) {
+  return holder != nullptr && holder == current_task() && holder->region == &region &&
+         (holder->role == TaskRole::Child || holder->role == TaskRole::Body);
 }
 
 /// May `region` take an entry now? Open for anyone; in any state but Closed for a task of its own that still runs (R3).
@@ -169,22 +174,24 @@ void report_leak(RegionRecord& region, const std::string& text) noexcept {
 
 }  // namespace
 
-// A reservation takes a live admission first and drops it after owed++, so that it cannot land on a next life.
+// A reservation takes a live admission first and drops it after owed++, so that it cannot land on a next life; a task of the region
+// has one. When it was reserved is as exact as since when a task waits: to the step.
 std::expected<ObligationId, RegionError> reserve_obligation(const RegionRef& ref,
                                                             const ObligationRequest& request) {
   RegionRecord& region = *ref.record;
-  RegionWord before = region.word.add_one();
+  const bool admitted = keeps_open(request.holder, region);
+  const RegionWord before = admitted ? region.word.load() : region.word.add_one();
   Kernel* kernel = region.kernel;
   kernel->use(region, Use::Write);
   if (!admits_reservation(before, ref, request.holder)) {
     RegionError error(kernel->refuse(ref));
-    kernel->release_live(region);
+    if (!admitted) kernel->release_live(region);
     return std::unexpected(std::move(error));
   }
   TaskExtra* rare = extra_of(request.holder, region);
   ObligationRecord* entry = kernel->refuses(Refusal::Allocation) ? nullptr : ObligationSlab::allocate();
   if (entry == nullptr) {
-    kernel->release_live(region);
+    if (!admitted) kernel->release_live(region);
     throw std::bad_alloc();
   }
   std::optional<RegionError> refused;
@@ -197,16 +204,18 @@ std::expected<ObligationId, RegionError> reserve_obligation(const RegionRef& ref
       entry->state = ObligationState::Reserved;
       entry->region.store(&region, std::memory_order_release);
       entry->kind = request.kind;
-      entry->reserved_at = kernel->executor().now();
+      entry->reserved_at = kernel->executor().coarse_now();
       entry->where = request.where;
       hold(*entry, request.holder, rare);
       link(region, *entry);
       if (!kernel->plants(Defect::ObligationNotOwed)) region.owed.fetch_add(1, std::memory_order_acq_rel);
-      kernel->tell({.kind = KernelEventKind::ObligationReserved,
-                    .task = can_hold(request.holder) ? request.holder : nullptr,
-                    .region = &region,
-                    .value = name_of(id),
-                    .text = to_string(request.kind)});
+      if (kernel->config().exact) {
+        kernel->tell({.kind = KernelEventKind::ObligationReserved,
+                      .task = can_hold(request.holder) ? request.holder : nullptr,
+                      .region = &region,
+                      .value = name_of(id),
+                      .text = to_string(request.kind)});
+      }
     }
   }
   if (refused) {
@@ -214,7 +223,7 @@ std::expected<ObligationId, RegionError> reserve_obligation(const RegionRef& ref
   } else {
     report_metric(kernel->metrics(), [&](MetricsProvider& to) { to.obligation_created(ref.id()); });
   }
-  kernel->release_live(region);
+  if (!admitted) kernel->release_live(region);
   if (refused) return std::unexpected(std::move(*refused));
   return id;
 }
@@ -232,10 +241,12 @@ std::expected<void, RegionError> resolve_obligation(ObligationId id, ObligationS
     if (!may_resolve(*entry, *region, resolver)) {
       return std::unexpected(RegionError(ErrorCode::ForeignContext, where, region->path.to_string()));
     }
-    region->kernel->tell({.kind = KernelEventKind::ObligationSettled,
-                          .region = region,
-                          .value = name_of(id),
-                          .text = to_string(how)});
+    if (region->kernel->config().exact) {
+      region->kernel->tell({.kind = KernelEventKind::ObligationSettled,
+                            .region = region,
+                            .value = name_of(id),
+                            .text = to_string(how)});
+    }
     entry->state = how;
     unlink(*region, *entry);
     unhold(*entry);
@@ -271,6 +282,7 @@ std::expected<ObligationId, RegionError> move_obligation(ObligationId id, const 
                    .region = from,
                    .value = name_of(id),
                    .text = to_string(entry->kind)});
+      unhold(*entry);
       hold(*entry, holder, rare);
       return id;
     }

@@ -172,7 +172,9 @@ bool SleepAwaiter::start(PromiseBase& self) noexcept {
   const CxCore cx = sleep_->cx_;
   std::optional<Error> misuse = cx.task == &task && cx.alive() ? std::nullopt : own_context_error(cx, "sleep");
   if (!misuse && !cx_has_timer(cx)) {
-    misuse = Error(ErrorCode::MissingCapability, "Cx::sleep: this context was given no timer");
+    misuse = Error(ErrorCode::MissingCapability,
+                   "Cx::sleep: this context was given no timer (Capabilities::timer), without which nothing "
+                   "can be waited for with a time");
   }
   if (misuse) {
     if (observed != nullptr) {

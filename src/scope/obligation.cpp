@@ -77,6 +77,14 @@ std::expected<Obligation, RegionError> Obligation::reserve_in(const std::optiona
   return Obligation(ObligationToken{*id, kind});
 }
 
+std::expected<Obligation, RegionError> Obligation::detail_reserve(CxCore cx, ObligationKind kind,
+                                                                  std::source_location where) {
+  auto id = reserve_obligation(region_of(*cx.task), {kind, cx.task, where});
+  if (!id) [[unlikely]]
+    return std::unexpected(std::move(id).error());
+  return Obligation(ObligationToken{*id, kind});
+}
+
 std::expected<void, RegionError> Obligation::resolve(ObligationState how) noexcept {
   auto resolved = resolve_obligation(token_id, how, current_task());
   if (resolved) token_id = {};

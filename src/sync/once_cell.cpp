@@ -26,7 +26,7 @@ void OnceCore::pump(WakeList& woken) noexcept {
   }
   if (state == State::Busy) return;
   for (WaitNode* node = waiters_.front(); node != nullptr;) {
-    WaitNode* const next = node->next;
+    WaitNode* const next = waiters_.after(*node);
     auto& turn = *static_cast<TurnOperation*>(node->operation);
     if (turn.wants_turn_) {
       // The task is in the list, so its record is in the same life.

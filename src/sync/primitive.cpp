@@ -6,35 +6,43 @@
 
 namespace quiesce::detail {
 
-void WaitList::push_back(WaitNode& node) noexcept {
+// Between the last and the first.
+void WaitList::put_in_ring(WaitNode& node) noexcept {
   QUIESCE_ASSERT(!node.linked, "a node is in one list at a time");
   node.linked = true;
-  node.prev = tail_;
-  node.next = nullptr;
-  (tail_ == nullptr ? head_ : tail_->next) = &node;
-  tail_ = &node;
+  if (last_ == nullptr) {
+    last_ = node.ring_prev = node.ring_next = &node;
+    return;
+  }
+  node.ring_prev = last_;
+  node.ring_next = last_->ring_next;
+  last_->ring_next->ring_prev = &node;
+  last_->ring_next = &node;
 }
 
-void WaitList::push_front(WaitNode& node) noexcept {
-  QUIESCE_ASSERT(!node.linked, "a node is in one list at a time");
-  node.linked = true;
-  node.prev = nullptr;
-  node.next = head_;
-  (head_ == nullptr ? tail_ : head_->prev) = &node;
-  head_ = &node;
+void WaitList::push_back(WaitNode& node) noexcept {
+  put_in_ring(node);
+  last_ = &node;
 }
+
+void WaitList::push_front(WaitNode& node) noexcept { put_in_ring(node); }
 
 WaitNode* WaitList::pop_front() noexcept {
-  WaitNode* node = head_;
+  WaitNode* node = front();
   if (node != nullptr) remove(*node);
   return node;
 }
 
 void WaitList::remove(WaitNode& node) noexcept {
   QUIESCE_ASSERT(node.linked, "only a node that is in the list leaves it");
-  (node.prev == nullptr ? head_ : node.prev->next) = node.next;
-  (node.next == nullptr ? tail_ : node.next->prev) = node.prev;
   node.linked = false;
+  if (node.ring_next == &node) {
+    last_ = nullptr;
+    return;
+  }
+  node.ring_prev->ring_next = node.ring_next;
+  node.ring_next->ring_prev = node.ring_prev;
+  if (last_ == &node) last_ = node.ring_prev;
 }
 
 bool WakeList::claim(Waiter waiter) noexcept {
@@ -57,8 +65,8 @@ void WakeList::wake() noexcept {
   }
 }
 
-Primitive::Primitive(const char* kind, Name name) noexcept : who_{kind, name.text()} {
-  if (exact_executor != nullptr) logical_ = exact_executor->new_object(who_.kind, who_.name);
+Primitive::Primitive(PrimitiveKind kind, Name name) noexcept : who_{kind, name.text()} {
+  if (exact_executor != nullptr) logical_ = exact_executor->new_object(who_.kind.text(), who_.name);
 }
 
 void Primitive::note_use(Use how) const noexcept {

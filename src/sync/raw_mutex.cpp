@@ -130,10 +130,8 @@ bool RelockAwaiter::start(TaskRecord& task) noexcept {
   return true;
 }
 
-std::optional<Error> RawLockOperation::refused() noexcept {
-  if (mine_) return locked_by_itself(mutex_->primitive(), "has locked", "lock");
-  mutex_->count_guard();
-  return std::nullopt;
+Error RawLockOperation::why_refused() const {
+  return locked_by_itself(mutex_->primitive(), "has locked", "lock");
 }
 
 Error locked_by_itself(const Primitive& primitive, const char* has, const char* wants) {

@@ -14,6 +14,9 @@ TaskId running_id() noexcept {
   return task == nullptr ? TaskId{} : task->id();
 }
 
+/// Of one that is in a list, so that its record is in the same life.
+TaskId id_of(const WaitNode& node) noexcept { return TaskSlab::find(node.waiter.index())->id(); }
+
 }  // namespace
 
 // Whoever can be let in is. Where both wait, it is the readers' turn once after each writer.
@@ -22,8 +25,12 @@ void RawRwLock::pump(WakeList& woken) noexcept {
     if (!readers_waiting_.empty() && (readers_turn_ || writers_waiting_.empty())) {
       // Each is counted before its claim: it may be gone again before the next is asked.
       while (!readers_waiting_.empty()) {
+        const TaskId who = id_of(*readers_waiting_.front());
         ++readers_;
-        if (!primitive_.grant_front(readers_waiting_, woken)) --readers_;
+        note_reader(who);
+        if (primitive_.grant_front(readers_waiting_, woken)) continue;
+        --readers_;
+        forget_reader(who);
       }
       readers_turn_ = false;
       continue;
@@ -31,8 +38,11 @@ void RawRwLock::pump(WakeList& woken) noexcept {
     readers_turn_ = false;
     if (writers_waiting_.empty() || readers_ > 0) return;
     writing_ = true;
+    writer_ = id_of(*writers_waiting_.front());
     --waiting_writers_;
-    if (!primitive_.grant_front(writers_waiting_, woken)) writing_ = false;
+    if (primitive_.grant_front(writers_waiting_, woken)) return;
+    writing_ = false;
+    writer_ = {};
   }
 }
 
@@ -50,8 +60,10 @@ RawRwLock::Tried RawRwLock::try_lock(RwKind kind) noexcept {
   if (!open) return is_mine(kind, me) ? Tried::Mine : Tried::Busy;
   if (kind == RwKind::Read) {
     ++readers_;
+    note_reader(me);
   } else {
     writing_ = true;
+    writer_ = me;
   }
   return Tried::Locked;
 }
@@ -74,20 +86,15 @@ bool RawRwLock::delist(RwKind kind, WaitNode& node) noexcept {
   return granted;
 }
 
-TaskId RawRwLock::enter(RwKind kind) noexcept {
+TaskId RawRwLock::count_guard() noexcept {
   TaskRecord* task = current_task();
   if (task == nullptr) return {};
   hold_guard(*task, primitive_.who());
-  const Primitive::Hold hold(primitive_);
-  if (kind == RwKind::Read) {
-    note_reader(task->id());
-  } else {
-    writer_ = task->id();
-  }
   return task->id();
 }
 
 void RawRwLock::note_reader(TaskId who) noexcept {
+  if (!who.is_valid()) return;
   const auto place = std::ranges::find(known_readers_, TaskId{});
   if (place != known_readers_.end()) *place = who;
 }
@@ -111,6 +118,7 @@ void RawRwLock::leave(RwKind kind) noexcept {
 void RawRwLock::give_back(RwKind kind) noexcept {
   WakeList woken;
   const Primitive::Hold hold(primitive_);
+  if (kind == RwKind::Read) forget_reader(running_id());
   leave(kind);
   pump(woken);
 }
@@ -130,7 +138,7 @@ void RawRwLock::downgrade(TaskId who) noexcept {
   const Primitive::Hold hold(primitive_);
   leave(RwKind::Write);
   ++readers_;
-  if (who.is_valid()) note_reader(who);
+  note_reader(who);
   pump(woken);
 }
 
@@ -150,8 +158,7 @@ RwLockStatistics RawRwLock::statistics() const noexcept {
           waiting_writers_, primitive_.waited()};
 }
 
-std::optional<Error> RwLockOperationBase::refused() const {
-  if (!mine_) return std::nullopt;
+Error RwLockOperationBase::why_refused() const {
   return locked_by_itself(lock_->primitive(), "is inside", kind_ == RwKind::Read ? "read" : "write");
 }
 

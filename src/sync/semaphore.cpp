@@ -22,7 +22,7 @@ TaskId running_task() noexcept {
 }  // namespace
 
 // First come, first served: whoever is first and can be served is. Called whenever that may have changed.
-void Semaphore::pump(WakeList& woken) noexcept {
+void Semaphore::serve(WakeList& woken) noexcept {
   while (!waiters_.empty()) {
     const WaitNode& first = *waiters_.front();
     const std::uint32_t count = closed_ ? 0 : first.count;

@@ -1,8 +1,9 @@
 #include "unit/allocations.hpp"
 
-#include <algorithm>
+#include <malloc.h>
+
+#include <cerrno>
 #include <cstdlib>
-#include <new>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define QUIESCE_COUNTS_ALLOCATIONS 0
@@ -18,32 +19,58 @@
 namespace quiesce::testing_support {
 namespace {
 constinit thread_local Allocations so_far;
+
+#if QUIESCE_COUNTS_ALLOCATIONS
+void* counted(void* memory, std::size_t bytes) noexcept {
+  if (memory == nullptr) return nullptr;
+  ++so_far.count;
+  so_far.bytes += bytes;
+  ++so_far.live_count;
+  so_far.live_bytes += static_cast<std::int64_t>(malloc_usable_size(memory));
+  return memory;
 }
+void goes(void* memory) noexcept {
+  if (memory == nullptr) return;
+  --so_far.live_count;
+  so_far.live_bytes -= static_cast<std::int64_t>(malloc_usable_size(memory));
+}
+#endif
+}  // namespace
+
 Allocations allocations() noexcept { return so_far; }
 bool counts_allocations() noexcept { return QUIESCE_COUNTS_ALLOCATIONS != 0; }
 
-#if QUIESCE_COUNTS_ALLOCATIONS
-namespace {
-void* counted(std::size_t bytes, std::size_t align) {
-  ++so_far.count;
-  so_far.bytes += bytes;
-  align = std::max(align, alignof(std::max_align_t));
-  void* memory = std::aligned_alloc(align, (std::max<std::size_t>(bytes, 1) + align - 1) / align * align);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-}  // namespace
-#endif
-
 }  // namespace quiesce::testing_support
 
+// The names under which glibc has its own allocator are for who replaces it; `new` comes by here too.
 #if QUIESCE_COUNTS_ALLOCATIONS
-void* operator new(std::size_t bytes) { return quiesce::testing_support::counted(bytes, 0); }
-void* operator new(std::size_t bytes, std::align_val_t align) {
-  return quiesce::testing_support::counted(bytes, static_cast<std::size_t>(align));
+using quiesce::testing_support::counted;
+using quiesce::testing_support::goes;
+
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+void __libc_free(void*);
+
+void* malloc(std::size_t bytes) noexcept { return counted(__libc_malloc(bytes), bytes); }
+void* calloc(std::size_t n, std::size_t bytes) noexcept { return counted(__libc_calloc(n, bytes), n * bytes); }
+void* realloc(void* memory, std::size_t bytes) noexcept {
+  goes(memory);
+  return counted(__libc_realloc(memory, bytes), bytes);
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void* memalign(std::size_t align, std::size_t bytes) noexcept {
+  return counted(__libc_memalign(align, bytes), bytes);
+}
+void* aligned_alloc(std::size_t align, std::size_t bytes) noexcept { return memalign(align, bytes); }
+int posix_memalign(void** memory, std::size_t align, std::size_t bytes) noexcept {
+  *memory = memalign(align, bytes);
+  return *memory == nullptr ? ENOMEM : 0;
+}
+void free(void* memory) noexcept {
+  goes(memory);
+  __libc_free(memory);
+}
+}
 #endif

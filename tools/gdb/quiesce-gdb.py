@@ -247,6 +247,12 @@ def primitive_in(value, follow=True, depth=4):
     return None
 
 
+def kind_of(primitive):
+    """By the symbol's address: the library may have been built without the types of its variables."""
+    kinds = gdb.parse_and_eval("(unsigned long)&'quiesce::detail::primitive_kinds'")
+    return text_at(word_at(kinds, 8 * int(primitive["who_"]["kind"]["index_"])))
+
+
 def operation_text(ops, op, with_kind):
     """What one operation of a primitive waits for, by the name of its table: operation_ops<Op>."""
     name = re.search(r"(?:operation_ops|leaf_of_operation)<(.*)>$", symbol_at(ops))
@@ -263,7 +269,7 @@ def operation_text(ops, op, with_kind):
     if primitive is None:
         return ""
     label = text_at(primitive["who_"]["name"])
-    return (f" {text_at(primitive['who_']['kind'])}" if with_kind else "") + (f' "{label}"' if label else "")
+    return (f" {kind_of(primitive)}" if with_kind else "") + (f' "{label}"' if label else "")
 
 
 def region_waited_for(task):

@@ -9,7 +9,7 @@
 // comes back. A value that was sent and not received is destroyed with the receiver.
 // Cancel-safety: a `recv` that is cancelled, or not chosen by its select, may be repeated. After one that has given the value another is
 // a mistake, and gives Err(PolledAfterCompletion).
-// Thread-safety: of each end none, of the two together any. Cost: one allocation for both ends, of 128 bytes and the value; one lock each.
+// Thread-safety: of each end none, of the two together any. Cost: one allocation for both ends, of less than 128 bytes and the value; one lock each.
 // An end must outlive the waits made from it.
 #include <expected>
 #include <utility>

@@ -10,7 +10,7 @@
 // What was sent is not called back. If the receiver that a permit was given for is cancelled before the permit is used, or all waiting
 // receivers in the very moment of a send, the message stays for the next receiver, and is destroyed when the last one goes.
 // `try_send` sends if a receiver waits, `try_recv` takes if a sender waits. Everything else as channel/sender.hpp and
-// channel/receiver.hpp say. Memory: one allocation, of less than 192 bytes and one message.
+// channel/receiver.hpp say. Memory: one allocation, of less than 128 bytes and one message.
 #include <utility>
 
 #include "quiesce/channel/receiver.hpp"

@@ -47,7 +47,9 @@ struct JoinSetTask final : JoinSetMember {
 class JoinSetState {
  public:
   JoinSetState(std::uint32_t running_max, Name name) noexcept
-      : places(running_max == Turnstile::unbounded ? "join set" : "join set's limit", running_max, name),
+      : places(
+            running_max == Turnstile::unbounded ? PrimitiveKind("join set") : PrimitiveKind("join set's limit"),
+            running_max, name),
         primitive_("join set", name) {}
   ~JoinSetState();
   JoinSetState(const JoinSetState&) = delete;

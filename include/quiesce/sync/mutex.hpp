@@ -83,7 +83,8 @@ class LockOperation : public RawLockOperation {
   explicit LockOperation(Mutex<T>& mutex) noexcept : RawLockOperation(mutex.raw_), of_(&mutex) {}
   Outcome<MutexGuard<T>> take() noexcept {
     using Result = Outcome<MutexGuard<T>>;
-    if (std::optional<Error> error = refused()) return Result::err(std::move(*error));
+    if (is_refused()) [[unlikely]]
+      return Result::err(why_refused());
     return Result::ok(MutexGuard<T>(*of_));
   }
 

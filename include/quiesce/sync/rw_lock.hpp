@@ -58,9 +58,9 @@ class RawRwLock {
   Tried try_lock(RwKind kind) noexcept;
   void enlist(RwKind kind, WaitNode& node) noexcept;
   bool delist(RwKind kind, WaitNode& node) noexcept;
-  /// What was granted, or tried for, and is now the running task's: it has a guard of it. `who` is told to `unlock`.
-  TaskId enter(RwKind kind) noexcept;
-  /// Of something that nobody has entered with.
+  /// The running task has a guard of what was granted, or tried for. Who it is, to be told to `unlock`.
+  TaskId count_guard() noexcept;
+  /// Of something that no guard was counted for.
   void give_back(RwKind kind) noexcept;
   void unlock(RwKind kind, TaskId who) noexcept;
   void downgrade(TaskId who) noexcept;
@@ -101,7 +101,9 @@ class RwLockOperationBase {
 
  protected:
   RwLockOperationBase(RawRwLock& lock, RwKind kind) noexcept : lock_(&lock), kind_(kind) {}
-  std::optional<Error> refused() const;
+  /// The running task is inside already, and would wait for itself.
+  bool is_refused() const noexcept { return mine_; }
+  Error why_refused() const;
 
   RawRwLock* lock_;
   RwKind kind_;
@@ -131,7 +133,7 @@ class RwGuard {
   explicit operator bool() const noexcept { return lock_ != nullptr; }
 
  protected:
-  explicit RwGuard(RwLock<T>& lock) noexcept : lock_(&lock), who_(lock.raw_.enter(kind)) {}
+  explicit RwGuard(RwLock<T>& lock) noexcept : lock_(&lock), who_(lock.raw_.count_guard()) {}
   /// Of what is entered already.
   RwGuard(RwLock<T>& lock, TaskId who) noexcept : lock_(&lock), who_(who) {}
   T& value() const noexcept { return lock_->value_; }
@@ -196,7 +198,8 @@ class RwLockOperation : public RwLockOperationBase {
 
   explicit RwLockOperation(RwLock<T>& lock) noexcept : RwLockOperationBase(lock.raw_, kind), of_(&lock) {}
   Outcome<value_type> take() noexcept {
-    if (std::optional<Error> error = refused()) return Outcome<value_type>::err(std::move(*error));
+    if (is_refused()) [[unlikely]]
+      return Outcome<value_type>::err(why_refused());
     return Outcome<value_type>::ok(value_type(*of_));
   }
   /// Without waiting.

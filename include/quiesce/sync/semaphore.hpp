@@ -159,7 +159,10 @@ class Semaphore {
  private:
   friend SemaphorePermit;
   friend detail::AcquireOperation;
-  void pump(detail::WakeList& woken) noexcept;
+  void pump(detail::WakeList& woken) noexcept {
+    if (!waiters_.empty()) serve(woken);
+  }
+  void serve(detail::WakeList& woken) noexcept;
   void note_holder(TaskId task) noexcept;
   void put_back(std::uint32_t count, TaskId holder, bool for_good) noexcept;
 

@@ -1,11 +1,15 @@
 // What channels cost: allocations, not time.
 #include <array>
 #include <string>
+#include <type_traits>
 
+#include "quiesce/channel/broadcast.hpp"
 #include "quiesce/channel/mpmc.hpp"
 #include "quiesce/channel/mpsc.hpp"
 #include "quiesce/channel/oneshot.hpp"
 #include "quiesce/channel/rendezvous.hpp"
+#include "quiesce/channel/session.hpp"
+#include "quiesce/channel/watch.hpp"
 #include "quiesce/select.hpp"
 #include "unit/allocations.hpp"
 #include "unit/channel/support.hpp"
@@ -18,32 +22,132 @@ using testing_support::allocations;
 
 struct ChannelMemory : ChannelTest {
   void SetUp() override {
-    if (!testing_support::counts_allocations()) GTEST_SKIP() << "a sanitizer has its own `new`";
+    if (!testing_support::counts_allocations()) GTEST_SKIP() << "a sanitizer has its own allocator";
   }
 };
 
-/// What `make` allocates while what it gives lives.
-template <class Make>
-Allocations cost_of(Make make) {
+/// What an idle channel takes, as the allocator rounds it: fresh, and after `use`, which fills and drains it.
+struct Idle {
+  Allocations fresh, drained;
+};
+template <class Make, class Use>
+Idle cost_of(Make make, Use use) {
+  Idle idle;
   const Allocations before = allocations();
   auto ends = make();
-  return allocations() - before;
+  idle.fresh = allocations() - before;
+  for (int round = 0; round < 3; ++round) use(ends.first, ends.second);
+  idle.drained = allocations() - before;
+  return idle;
 }
 
-TEST_F(ChannelMemory, AnIdleChannelCosts128BytesAndItsPlaces) {
-  const Allocations bytes = cost_of([] { return mpsc::channel<char>(1000); });
-  EXPECT_EQ(bytes.count, 1u);
-  EXPECT_LE(bytes.bytes, 128 + 1000u);
-  using Message = std::array<std::uint64_t, 5>;
-  const Allocations large = cost_of([] { return mpmc::channel<Message>(64, "large"); });
-  EXPECT_EQ(large.count, 1u);
-  EXPECT_LE(large.bytes, 128 + 64 * sizeof(Message));
-  const Allocations once = cost_of([] { return oneshot::channel<std::string>(); });
-  EXPECT_EQ(once.count, 1u);
-  EXPECT_LE(once.bytes, 128 + sizeof(std::string));
-  const Allocations meeting = cost_of([] { return rendezvous::channel<Message>(); });
-  EXPECT_EQ(meeting.count, 1u);
-  EXPECT_LT(meeting.bytes, 192 + sizeof(Message));
+constexpr std::int64_t base = 128;  // docs/laws.md
+std::int64_t bound(std::uint32_t places, std::size_t size) {
+  return base + static_cast<std::int64_t>(places * size);
+}
+/// One allocation, within the bound, before and after its use.
+void expect_within(const Idle& idle, std::uint32_t places, std::size_t size) {
+  for (const Allocations& look : {idle.fresh, idle.drained}) {
+    EXPECT_EQ(look.live_count, 1);
+    EXPECT_LE(look.live_bytes, bound(places, size)) << places << " places of " << size;
+  }
+}
+
+template <class T>
+void fill_and_drain(const auto& tx, const auto& rx) {
+  while (tx.try_send(T{})) continue;
+  while (rx.try_recv()) continue;
+}
+
+template <class T>
+struct ChannelCost : ChannelMemory {};
+struct Line {
+  std::array<std::uint64_t, 8> words{};
+};
+using Messages = ::testing::Types<char, int, Line, std::string>;
+TYPED_TEST_SUITE(ChannelCost, Messages);
+
+TYPED_TEST(ChannelCost, QueuesCost128BytesAndTheirPlaces) {
+  using T = TypeParam;
+  const auto use = [](auto& tx, auto& rx) { fill_and_drain<T>(tx, rx); };
+  for (const std::uint32_t places : {1u, 16u, 1000u}) {
+    expect_within(cost_of([&] { return mpsc::channel<T>(places); }, use), places, sizeof(T));
+    expect_within(cost_of([&] { return mpmc::channel<T>(places, "named"); }, use), places, sizeof(T));
+  }
+  const auto meet = [](auto& tx, auto& rx) { EXPECT_FALSE(tx.try_send(T{}) || rx.try_recv()); };
+  expect_within(cost_of([] { return rendezvous::channel<T>(); }, meet), 1, sizeof(T));
+  const auto once = [](auto& tx, auto& rx) {
+    (void)tx.send(T{});
+    (void)rx.try_recv();
+  };
+  expect_within(cost_of([] { return oneshot::channel<T>(); }, once), 1, sizeof(T));
+}
+
+TYPED_TEST(ChannelCost, AnUnboundedQueueKeepsOneBlockWhenItIsDrained) {
+  using T = TypeParam;
+  const Idle idle = cost_of([] { return mpsc::unbounded_channel<T>(); },
+                            [](auto& tx, auto& rx) {
+                              for (int i = 0; i < 5000; ++i) EXPECT_TRUE(tx.send(T{}));
+                              while (rx.try_recv()) continue;
+                            });
+  EXPECT_EQ(idle.fresh.live_count, 1);
+  EXPECT_LE(idle.fresh.live_bytes, base);
+  const auto block = static_cast<std::uint32_t>(1024 / sizeof(T));
+  EXPECT_EQ(idle.drained.live_count, 2);
+  EXPECT_LE(idle.drained.live_bytes, bound(block, sizeof(T)));
+}
+
+TYPED_TEST(ChannelCost, ABroadcastCosts128BytesAndItsPlaces) {
+  using T = TypeParam;
+  for (const std::uint32_t places : {1u, 16u, 1000u}) {
+    const auto use = [&](auto& tx, auto& rx) {
+      auto second = rx;
+      auto lags = rx;
+      for (std::uint32_t i = 0; i < places + 3; ++i) EXPECT_TRUE(tx.send(T{}));
+      for (auto* end : {&rx, &second}) {
+        EXPECT_TRUE(end->try_recv().error().is_lagged());
+        while (end->try_recv()) continue;
+      }
+    };
+    const Idle idle = cost_of([&] { return broadcast::channel<T>(places); }, use);
+    expect_within(idle, places, sizeof(T));
+    if (std::is_trivially_copyable_v<T>) { EXPECT_EQ(idle.drained.count, 1u) << "values lie in the ring"; }
+  }
+}
+
+TYPED_TEST(ChannelCost, AWatchCosts128BytesAndItsValue) {
+  using T = TypeParam;
+  const Idle idle = cost_of([] { return watch::channel<T>(T{}); },
+                            [](auto& tx, auto& rx) {
+                              tx.send(T{});
+                              (void)rx.read();
+                            });
+  for (const Allocations& look : {idle.fresh, idle.drained}) {
+    EXPECT_EQ(look.live_count, 2);
+    EXPECT_LE(look.live_bytes, bound(1, sizeof(T)));
+  }
+}
+
+TYPED_TEST(ChannelCost, ASessionCosts128BytesWhateverItsRoom) {
+  using T = TypeParam;
+  for (const std::uint32_t places : {1u, 1000u}) {
+    const Idle idle = cost_of([&] { return session::channel<T, T>(places); }, [](auto&, auto&) {});
+    expect_within(idle, 0, sizeof(T));
+  }
+}
+
+/// What is small and still not copied by its bytes has a place of its own, and takes a pointer in the ring.
+struct SmallAndOwn {
+  char value = 0;
+  SmallAndOwn() = default;
+  SmallAndOwn(const SmallAndOwn& other) : value(other.value) {}
+};
+TEST_F(ChannelMemory, ABroadcastOfSmallObjectsWithCopiesOfTheirOwnCostsAPointerEach) {
+  const auto use = [](auto& tx, auto& rx) {
+    for (int i = 0; i < 100; ++i) EXPECT_TRUE(tx.send(SmallAndOwn()));
+    while (rx.try_recv()) continue;
+  };
+  expect_within(cost_of([] { return broadcast::channel<SmallAndOwn>(100); }, use), 100, sizeof(void*));
 }
 
 TEST(ChannelPlaces, MessagesOfAnyAlignmentLieRight) {

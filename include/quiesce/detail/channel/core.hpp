@@ -26,6 +26,8 @@ class ChannelCore;
 /// What a channel must know of its messages' type and of its own.
 struct ChannelOps {
   std::size_t size, align;
+  /// Of the first place for a message, behind the object in its allocation.
+  std::size_t offset;
   /// Moves a message to raw memory, and ends the one it was moved from.
   void (*relocate)(void* to, void* from) noexcept;
   void (*destroy)(void* message) noexcept;
@@ -54,6 +56,7 @@ template <class T, class Core>
 inline constexpr ChannelOps channel_ops{
     sizeof(T),
     alignof(T),
+    (sizeof(Core) + alignof(T) - 1) / alignof(T) * alignof(T),
     [](void* to, void* from) noexcept {
       T& message = *static_cast<T*>(from);
       std::construct_at(static_cast<T*>(to), std::move(message));
@@ -75,7 +78,7 @@ enum class Tried : std::uint8_t { Done, MustWait, Refused };
 
 class ChannelCore {
  public:
-  ChannelCore(const ChannelOps& ops, const char* kind, Name name) noexcept
+  ChannelCore(const ChannelOps& ops, PrimitiveKind kind, Name name) noexcept
       : primitive_(kind, name), ops_(&ops) {}
   ChannelCore(const ChannelCore&) = delete;
   ChannelCore& operator=(const ChannelCore&) = delete;

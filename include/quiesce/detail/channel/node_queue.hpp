@@ -65,7 +65,7 @@ struct NodeQueueStatistics {
 
 class NodeQueue {
  public:
-  NodeQueue(const char* kind, Name name, std::uint32_t capacity, std::uint32_t senders = 1) noexcept
+  NodeQueue(PrimitiveKind kind, Name name, std::uint32_t capacity, std::uint32_t senders = 1) noexcept
       : primitive_(kind, name), capacity_(capacity == 0 ? 1 : capacity), senders_left_(senders) {}
 
   void add_sender() noexcept;

@@ -18,8 +18,8 @@ namespace quiesce::detail {
 class QueueCore : public ChannelCore {
  public:
   /// One allocation: this, and the ring. Throws UsageError for a capacity of 0, std::bad_alloc.
-  static QueueCore* make(const ChannelOps& ops, const char* kind, Name name, std::uint32_t capacity);
-  static QueueCore* make_unbounded(const ChannelOps& ops, const char* kind, Name name);
+  static QueueCore* make(const ChannelOps& ops, PrimitiveKind kind, Name name, std::uint32_t capacity);
+  static QueueCore* make_unbounded(const ChannelOps& ops, PrimitiveKind kind, Name name);
 
   // For senders. `message` is relocated from if, and only if, it went in.
   Tried try_reserve() noexcept;
@@ -51,20 +51,25 @@ class QueueCore : public ChannelCore {
   struct Block;
   struct BlockList;  // after the object, instead of a ring
 
-  QueueCore(const ChannelOps& ops, const char* kind, Name name, std::uint32_t capacity) noexcept
+  QueueCore(const ChannelOps& ops, PrimitiveKind kind, Name name, std::uint32_t capacity) noexcept
       : ChannelCore(ops, kind, name) {
     capacity_ = capacity;
   }
-  static std::size_t ring_offset(const ChannelOps& ops) noexcept;
   static std::size_t alignment(const ChannelOps& ops) noexcept;
 
   // Under the lock.
-  void pump(WakeList& woken) noexcept;
+  void pump(WakeList& woken) noexcept {
+    if (primitive_.waiting() > 0) [[unlikely]]
+      serve(woken);
+  }
+  void serve(WakeList& woken) noexcept;
   bool has_room() const noexcept { return length_ + reserved_ < capacity_; }
   void put(void* message) noexcept;
   /// A block that is to be freed, or nullptr.
   Block* get(void* into) noexcept;
-  void* ring_slot(std::uint64_t index) noexcept;
+  /// The place so many behind the first; fewer than there are.
+  void* ring_slot(std::uint32_t behind) noexcept;
+  void* after_object() noexcept { return reinterpret_cast<std::byte*>(this) + ops_->offset; }
   BlockList& blocks() noexcept;
 
   bool push_unbounded(void* message);
@@ -73,6 +78,7 @@ class QueueCore : public ChannelCore {
   std::uint32_t promised_ = 0;
   std::uint32_t head_ = 0;
 };
-static_assert(sizeof(QueueCore) <= 128, "an idle channel of n places costs 128 bytes and the places");
+// With what the allocator adds, which rounds to 16 bytes and has 8 of its own.
+static_assert(sizeof(QueueCore) <= 96, "an idle channel of n places costs 128 bytes and the places");
 
 }  // namespace quiesce::detail

@@ -15,7 +15,7 @@ namespace quiesce::detail {
 
 class RendezvousCore : public ChannelCore {
  public:
-  static RendezvousCore* make(const ChannelOps& ops, const char* kind, Name name);
+  static RendezvousCore* make(const ChannelOps& ops, PrimitiveKind kind, Name name);
 
   // As those of QueueCore.
   Tried try_reserve() noexcept;
@@ -37,7 +37,8 @@ class RendezvousCore : public ChannelCore {
   static void free_of(ChannelCore& core) noexcept;
 
  private:
-  RendezvousCore(const ChannelOps& ops, const char* kind, Name name) noexcept : ChannelCore(ops, kind, name) {}
+  RendezvousCore(const ChannelOps& ops, PrimitiveKind kind, Name name) noexcept
+      : ChannelCore(ops, kind, name) {}
 
   // Under the lock.
   void pump(WakeList& woken) noexcept;

@@ -144,7 +144,7 @@ class Feed {
  public:
   using Node = FeedNode<V, E>;
 
-  Feed(const char* kind, std::uint32_t capacity, std::uint32_t feeders) noexcept
+  Feed(PrimitiveKind kind, std::uint32_t capacity, std::uint32_t feeders) noexcept
       : queue_(kind, {}, capacity, feeders) {}
   Feed(const Feed&) = delete;
   Feed& operator=(const Feed&) = delete;

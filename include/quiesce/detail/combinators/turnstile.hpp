@@ -86,8 +86,7 @@ class Turnstile {
  public:
   static constexpr std::uint32_t unbounded = std::numeric_limits<std::uint32_t>::max();
 
-  /// `kind` is a literal, in lower case.
-  Turnstile(const char* kind, std::uint32_t places, Name name = {},
+  Turnstile(PrimitiveKind kind, std::uint32_t places, Name name = {},
             std::uint32_t queue_max = unbounded) noexcept
       : primitive_(kind, name), places_(places), queue_max_(queue_max) {}
 

@@ -6,12 +6,16 @@
 // one addition and one XOR each, in any order, and when one guard is left its lock can be named.
 #include <cstdint>
 
+#include "quiesce/detail/kernel/primitive_kind.hpp"
+
 namespace quiesce::detail {
 
-/// What something that tasks wait for is called: literals. `name` may be nullptr.
+/// What something that tasks wait for is called. `name` is a literal, or nullptr.
 struct PrimitiveName {
-  const char* kind;
   const char* name;
+  PrimitiveKind kind;
+  // A constructor, so that what follows may lie in the seven bytes that are left of the second word.
+  PrimitiveName(PrimitiveKind k, const char* literal) noexcept : name(literal), kind(k) {}
 };
 
 struct HeldGuards {

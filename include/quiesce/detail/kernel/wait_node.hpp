@@ -19,8 +19,8 @@ struct Waiter {
 /// A task's place in the list of a primitive (sync/primitive.hpp). All under the primitive's lock, from when it is enlisted until
 /// its wait was claimed or it has been taken out.
 struct WaitNode {
-  WaitNode* prev = nullptr;
-  WaitNode* next = nullptr;
+  WaitNode* ring_prev = nullptr;  // before the first is the last: WaitList::after
+  WaitNode* ring_next = nullptr;
   Waiter waiter;
   bool linked = false;
   bool granted = false;

@@ -46,7 +46,7 @@ class RawMutex {
  public:
   enum class Tried : std::uint8_t { Locked, Busy, Mine };
 
-  explicit RawMutex(const char* kind, Name name = {}) noexcept : primitive_(kind, name) {}
+  explicit RawMutex(PrimitiveKind kind, Name name = {}) noexcept : primitive_(kind, name) {}
 
   /// Mine: the running task has it, and would wait for itself. The guard is to be counted by who makes one.
   Tried try_lock() noexcept;
@@ -106,8 +106,12 @@ class RawLockOperation {
   WaitSubject subject() const noexcept { return mutex_->subject(); }
 
  protected:
-  /// Why there is no guard; else one is counted.
-  std::optional<Error> refused() noexcept;
+  /// Has the running task locked it before? Else its guard is counted, and it is inside.
+  bool is_refused() noexcept {
+    if (!mine_) mutex_->count_guard();
+    return mine_;
+  }
+  Error why_refused() const;
   RawMutex* mutex_;
 
  private:
