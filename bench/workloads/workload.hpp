@@ -41,6 +41,8 @@ std::span<const Workload> cancelling();
 void report(const char* workload, const char* metric, double value, const char* unit);
 /// Ends the program with status 1 and a sentence when a sum is not what it must be.
 void expect_sum(const char* workload, std::uint64_t sum, std::uint64_t expected);
+/// All but a few: the first may come too late where the machine is slow for a moment.
+void expect_most(const char* workload, std::uint64_t cancelled, std::uint64_t of);
 /// Ends it likewise when the runtime's outcome is not Ok.
 void expect_ok(const char* workload, const q::Outcome<>& outcome);
 std::int64_t resident_bytes();
