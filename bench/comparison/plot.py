@@ -1,5 +1,6 @@
 """An SVG of the table: for each row a dot for each contender, at its ratio to the best peer, and a mark where the goal is."""
 import math
+import textwrap
 from html import escape
 
 from . import workloads
@@ -7,7 +8,7 @@ from .statistics_of import best_peer
 
 COLOURS = {workloads.OURS: "#c0392b", workloads.OURS_CLANG: "#e67e22", "tokio": "#2c7fb8", "go": "#27ae60",
            "asio": "#7f8c8d", "tbb": "#8e44ad"}
-LEFT, WIDTH, LINE, TOP = 260, 620, 26, 64
+LEFT, WIDTH, LINE, TOP = 260, 620, 26, 82
 DECADES = (-2, 2)
 
 
@@ -47,10 +48,11 @@ def svg(measured, contenders, title):
     rows = [(row, figures) for row, figures in measured.items() if figures]
     height = TOP + LINE * len(rows) + 40
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + 30}" height="{height}" font-family="sans-serif" font-size="12">',
-           f'<rect width="100%" height="100%" fill="#fff"/><text x="12" y="20" font-size="14">{escape(title)}</text>']
+           f'<rect width="100%" height="100%" fill="#fff"/>']
+    out += [f'<text x="12" y="{18 + 16 * i}">{escape(line)}</text>' for i, line in enumerate(textwrap.wrap(title, 140)[:2])]
     for i, name in enumerate(contenders):
-        out.append(f'<circle cx="{LEFT + 110 * i}" cy="38" r="5" fill="{COLOURS[name]}"/>'
-                   f'<text x="{LEFT + 110 * i + 10}" y="42">{escape(workloads.TITLES[name])}</text>')
+        out.append(f'<circle cx="{LEFT + 110 * i}" cy="56" r="5" fill="{COLOURS[name]}"/>'
+                   f'<text x="{LEFT + 110 * i + 10}" y="60">{escape(workloads.TITLES[name])}</text>')
     bottom = TOP + LINE * len(rows)
     for decade in range(DECADES[0], DECADES[1] + 1):
         x = x_of(10.0 ** decade)
