@@ -1,8 +1,9 @@
 //! W7, W9: timers, and sleeping tasks that are cancelled.
 use crate::{expect_most, expect_sum, report, Options, RollCall};
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, Sleep};
@@ -12,10 +13,14 @@ fn spread(i: u64) -> Duration {
     Duration::from_millis(i * 7919 % 1000 + 1)
 }
 
-/// A Sleep is registered when it is polled first; 1 when it waits.
-async fn poll_once(timer: std::pin::Pin<&mut Sleep>) -> u64 {
-    let mut timer = timer;
-    std::future::poll_fn(|cx| Poll::Ready(timer.as_mut().poll(cx).is_pending() as u64)).await
+/// A Sleep is registered when it is polled first. 1 when it waits then.
+struct PollOnce<'a>(Pin<&'a mut Sleep>);
+
+impl Future for PollOnce<'_> {
+    type Output = u64;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
+        Poll::Ready(self.0.as_mut().poll(cx).is_pending() as u64)
+    }
 }
 
 pub async fn create_and_cancel(options: Options) {
@@ -25,7 +30,7 @@ pub async fn create_and_cancel(options: Options) {
     for i in 0..count {
         let timer = sleep(spread(i));
         tokio::pin!(timer);
-        sum += poll_once(timer.as_mut()).await;
+        sum += PollOnce(timer.as_mut()).await;
     }
     report("W7-cancel", "time", start.elapsed().as_nanos() as f64 / count as f64, "ns");
     expect_most("W7-cancel", sum, count);
@@ -38,7 +43,7 @@ pub async fn bulk(options: Options) {
     let mut sum = 0;
     for i in 0..count {
         let mut timer = Box::pin(sleep(Duration::from_secs(10) + spread(i)));
-        sum += poll_once(timer.as_mut()).await;
+        sum += PollOnce(timer.as_mut()).await;
         timers.push(timer);
     }
     drop(timers);
