@@ -1,9 +1,9 @@
 """Runs one process for each workload and contender, in rounds, and reads what they print."""
 import os
+import select
 import signal
 import subprocess
 import tempfile
-import time
 
 from . import machine, workloads
 from .statistics_of import Figure
@@ -30,25 +30,31 @@ def parse(text, contender, workload):
     return found
 
 
+def wait_for(child):
+    """(status, usage); sleeps until the child has ended, for looking now and then would take time from it. None: too late."""
+    pidfd = os.pidfd_open(child.pid)
+    try:
+        ended, _, _ = select.select([pidfd], [], [], RUN_LIMIT_S)
+    finally:
+        os.close(pidfd)
+    return os.wait4(child.pid, 0)[1:] if ended else None
+
+
 def run_once(command, contender, workload):
     """The results and the seconds of CPU that the process took."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         child = subprocess.Popen([*command, workload], stdout=out, stderr=errors, start_new_session=True)
-        deadline = time.monotonic() + RUN_LIMIT_S
+        done = None
         try:
-            while True:
-                pid, status, usage = os.wait4(child.pid, os.WNOHANG)
-                if pid:
-                    break
-                if time.monotonic() > deadline:
-                    raise Failed(f"{contender} has not ended {workload} in {RUN_LIMIT_S} s")
-                time.sleep(0.005)
-        except BaseException:
-            os.killpg(child.pid, signal.SIGKILL)
-            os.waitpid(child.pid, 0)
-            raise
+            done = wait_for(child)
         finally:
+            if done is None:
+                os.killpg(child.pid, signal.SIGKILL)
+                os.waitpid(child.pid, 0)
             child.returncode = 0  # waited for here
+        if done is None:
+            raise Failed(f"{contender} has not ended {workload} in {RUN_LIMIT_S} s, and was killed")
+        status, usage = done
         out.seek(0)
         errors.seek(0)
         if status != 0:
@@ -108,7 +114,7 @@ class Measurement:
             rows = [row for row in self.figures if row.workload == workload]
             if not self.force:
                 self.watcher.wait_for_quiet(self.say)
-            self.say(f"{workload}: {self.rounds} rounds")
+            self.say(f"{workload}: {self.rounds} {'round' if self.rounds == 1 else 'rounds'}")
             for turn in range(self.rounds):
                 for name, results, cpu_s in self.undisturbed_round(rows, workload, turn):
                     for row in rows:

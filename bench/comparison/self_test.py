@@ -125,6 +125,12 @@ class SelfTest(unittest.TestCase):
         command = saying("", status=1, errors="W1: the sum is 3 and should be 4")
         self.refused(runs.Failed, lambda: runs.run_once(command, "go", "W1"), "go ended W1 with status 1", "should be 4")
 
+    def test_what_does_not_end_is_killed(self):
+        limit, runs.RUN_LIMIT_S = runs.RUN_LIMIT_S, 0.05
+        self.addCleanup(setattr, runs, "RUN_LIMIT_S", limit)
+        command = [sys.executable, "-c", "import signal; signal.pause()"]
+        self.refused(runs.Failed, lambda: runs.run_once(command, "go", "W1"), "go has not ended W1 in 0.05 s, and was killed")
+
     def test_what_is_no_result_is_refused(self):
         self.refused(runs.Failed, lambda: runs.run_once(saying("W1 took long"), "go", "W1"), "no result: 'W1 took long'")
         self.refused(runs.Failed, lambda: runs.run_once(saying("W1 time long ns"), "go", "W1"), "no result")
