@@ -12,3 +12,6 @@ foreach(bench IN LISTS benches)
   quiesce_warnings(bench_${name})
   add_dependencies(benches bench_${name})
 endforeach()
+
+add_subdirectory("${PROJECT_SOURCE_DIR}/bench/workloads")
+add_dependencies(benches bench_workloads)

@@ -1,4 +1,4 @@
-# Debian packages: what ./run needs and what ./test needs besides. Sourced by both; needs nothing but bash and apt.
+# Debian packages: what ./run needs and what ./test needs besides. Sourced by both and by bench/compare; needs nothing but bash and apt.
 run_packages=(
   g++ cmake ninja-build
   libfmt-dev libspdlog-dev libboost1.81-dev libboost-context1.81-dev libssl-dev libcli11-dev nlohmann-json3-dev
@@ -9,6 +9,8 @@ test_packages=(
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev prometheus-cpp-dev
   clang-19 clang-format-14 spin chromium gdb
 )
+# bench/compare adds those of the peers that it is asked for.
+compare_packages=("${run_packages[@]}" ccache mold libbenchmark-dev)
 
 # missing_packages NAME…: prints those that are not installed
 missing_packages() {

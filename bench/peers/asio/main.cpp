@@ -1,0 +1,20 @@
+// The workloads of bench/README.md in Boost.Asio. Usage: workloads WORKLOAD [--workers N] [--small]
+#include "tasks.hpp"
+
+int main(int argc, char** argv) {
+  return peer::run(argc, argv,
+                   {{"W1", spawn_join},
+                    {"W2", fan_out},
+                    {"W2b", suspended},
+                    {"W3-fib", fib_of_32},
+                    {"W3-skynet", skynet_of_a_million},
+                    {"W4", ping_pong},
+                    {"W5", four_to_one},
+                    {"W6", yields},
+                    {"W7-cancel", create_and_cancel},
+                    {"W7-bulk", bulk},
+                    {"W7-sleep", sleepers},
+                    {"W8", mutex},
+                    {"W9", storm},
+                    {"W10", echo}});
+}
