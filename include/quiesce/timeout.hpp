@@ -167,9 +167,8 @@ auto timeout_at(Time time, A operation) {
 }
 /// What f gives, or Err(TimedOut) once it has been cancelled and has ended.
 template <class Caps, class F, class... Args>
-requires(!detail::CanBeTimed<std::remove_cvref_t<F>>) auto timeout(const BasicCx<Caps>& cx,
-                                                                       Duration duration, F&& f,
-                                                                       Args&&... args) {
+requires(!detail::CanBeTimed<std::remove_cvref_t<F>>) auto timeout(const BasicCx<Caps>& cx, Duration duration,
+                                                                   F&& f, Args&&... args) {
   static_assert(detail::NeedsTime<Caps>::done);
   using Call = detail::TimedCall<F, BasicCx<Caps>, Args...>;
   return detail::timeout_function<typename Call::value_type, typename Call::error_type, BasicCx<Caps>, F,
@@ -177,8 +176,8 @@ requires(!detail::CanBeTimed<std::remove_cvref_t<F>>) auto timeout(const BasicCx
                                                          std::forward<F>(f), std::forward<Args>(args)...);
 }
 template <class Caps, class F, class... Args>
-requires(!detail::CanBeTimed<std::remove_cvref_t<F>>) auto timeout_at(const BasicCx<Caps>& cx, Time time,
-                                                                          F&& f, Args&&... args) {
+requires(!detail::CanBeTimed<std::remove_cvref_t<F>>) auto timeout_at(const BasicCx<Caps>& cx, Time time, F&& f,
+                                                                      Args&&... args) {
   static_assert(detail::NeedsTime<Caps>::done);
   using Call = detail::TimedCall<F, BasicCx<Caps>, Args...>;
   return detail::timeout_function<typename Call::value_type, typename Call::error_type, BasicCx<Caps>, F,

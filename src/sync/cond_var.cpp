@@ -56,8 +56,10 @@ Outcome<> CondWaitOperation::take() noexcept {
   return raw_ == nullptr ? Outcome<>::err(wait_without_lock()) : Outcome<>::ok();
 }
 
-// Its task ends for another reason: the next may go on instead.
-void CondWaitOperation::give_back() noexcept { variable_->notify_one(); }
+// Its task does something else with it: the next may go on instead.
+void CondWaitOperation::give_back() noexcept {
+  if (std::exchange(notified_, false)) variable_->notify_one();
+}
 
 WaitSubject CondWaitOperation::subject() const noexcept {
   return relocks_ ? raw_->subject() : subject_of(variable_->primitive_);

@@ -92,7 +92,8 @@ bool SelectBase::start(PromiseBase& self, CxCore cx) noexcept {
     if (ops.more == nullptr) return answer(task, at, nullptr);
     std::exception_ptr thrown;
     const bool closes = ops.more->close != nullptr;
-    const Look seen = closes || ops.more->again == nullptr ? Look::Yes : ops.more->again(branches[at].op, thrown);
+    const Look seen =
+        closes || ops.more->again == nullptr ? Look::Yes : ops.more->again(branches[at].op, thrown);
     if (seen == Look::NotYet) continue;
     if (seen == Look::Threw) {
       Outcome<> panicked = panic_as_outcome(task, std::move(thrown));
@@ -195,7 +196,8 @@ LeafNext SelectBase::finish_closing(TaskRecord& task, void* data, TaskWord) noex
 
 LeafNext SelectBase::settle_with(TaskRecord& task, Outcome<>* refused) noexcept {
   delist_others();
-  return settle(*this, task, refused == nullptr ? winner : nobody, refused) ? LeafNext::Ended : LeafNext::Resume;
+  return settle(*this, task, refused == nullptr ? winner : nobody, refused) ? LeafNext::Ended
+                                                                            : LeafNext::Resume;
 }
 
 LeafNext SelectBase::settle_request(TaskRecord& task) noexcept {
@@ -224,9 +226,38 @@ LeafNext SelectBase::look(TaskRecord& task) noexcept {
     }
     case Look::NotYet: break;
   }
-  task.kernel().note_checkpoint(task);
   const bool places_kept = others_wait;
-  return arm(task, places_kept) ? LeafNext::Again : settle_request(task);
+  const std::size_t woken = std::exchange(winner, nobody);
+  if (const std::optional<LeafNext> instead = look_at_the_rest(task, woken)) {
+    branches[woken].ops->give_back(branches[woken].op);
+    return *instead;
+  }
+  task.kernel().note_checkpoint(task);
+  if (arm(task, places_kept)) return LeafNext::Again;
+  branches[woken].ops->give_back(branches[woken].op);
+  return settle_request(task);
+}
+
+/// Those that look again were out of their lists: what came meanwhile has woken nobody. nullopt: nothing has.
+std::optional<LeafNext> SelectBase::look_at_the_rest(TaskRecord& task, std::size_t but) noexcept {
+  for (std::size_t n = 0; n < branches.size(); ++n) {
+    const std::size_t i = (first + n) % branches.size();
+    const OperationMore* const more = branches[i].ops->more;
+    if (i == but || more == nullptr || !branches[i].ops->try_now(branches[i].op)) continue;
+    winner = i;
+    if (more->again == nullptr) {
+      closing = static_cast<std::uint32_t>(i);
+      return close(task);
+    }
+    std::exception_ptr thrown;
+    const Look seen = more->again(branches[i].op, thrown);
+    if (seen == Look::Yes) return settle_with(task, nullptr);
+    winner = nobody;
+    if (seen == Look::NotYet) continue;
+    Outcome<> panicked = panic_as_outcome(task, std::move(thrown));
+    return settle_with(task, &panicked);
+  }
+  return std::nullopt;
 }
 
 WaitSubject SelectBase::subject(void* data) noexcept {

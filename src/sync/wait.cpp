@@ -157,7 +157,9 @@ LeafNext WaitBase::look(TaskRecord& task) noexcept {
     case Look::NotYet: break;
   }
   task.kernel().note_checkpoint(task);
-  return arm(task) ? LeafNext::Again : settle_request(task);
+  if (arm(task)) return LeafNext::Again;
+  ops->give_back(op);
+  return settle_request(task);
 }
 
 }  // namespace quiesce::detail

@@ -52,6 +52,7 @@ class CondWaitOperation : public ListedOperation<CondWaitOperation> {
   CondWaitOperation(CondVar& variable, RawMutex* raw, void* mutex, void* guard, const CondGuard& ops) noexcept
       : variable_(&variable), raw_(raw), mutex_(mutex), guard_(guard), ops_(&ops) {}
   bool try_now() noexcept { return raw_ == nullptr; }
+  bool delist(WaitNode& node) noexcept { return notified_ = ListedOperation::delist(node); }
   void armed() noexcept;
   bool close(bool won) noexcept;
   void close_enlist(WaitNode& node) noexcept;
@@ -72,13 +73,15 @@ class CondWaitOperation : public ListedOperation<CondWaitOperation> {
   void* guard_;
   const CondGuard* ops_;
   bool relocks_ = false;
+  bool notified_ = false;
 };
 
 /// Asks with the lock held: at the start, and after each notification.
 template <class Pred>
 class CondUntilOperation : public CondWaitOperation {
  public:
-  CondUntilOperation(const CondWaitOperation& wait, Pred holds) : CondWaitOperation(wait), holds_(std::move(holds)) {}
+  CondUntilOperation(const CondWaitOperation& wait, Pred holds)
+      : CondWaitOperation(wait), holds_(std::move(holds)) {}
   bool try_now() noexcept { return true; }
   bool again() { return is_refused() || holds_(); }
 
@@ -153,7 +156,8 @@ class CondVar {
   template <class T>
   detail::CondWaitOperation operation(MutexGuard<T>& guard) noexcept {
     Mutex<T>* const mutex = guard.mutex_;
-    return detail::CondWaitOperation(*this, mutex == nullptr ? nullptr : &mutex->raw_, mutex, &guard, guard_of<T>);
+    return detail::CondWaitOperation(*this, mutex == nullptr ? nullptr : &mutex->raw_, mutex, &guard,
+                                     guard_of<T>);
   }
 
   detail::Primitive primitive_;

@@ -27,8 +27,8 @@
 #include <utility>
 
 #include "quiesce/cx.hpp"
-#include "quiesce/detail/sync/timed.hpp"
 #include "quiesce/detail/sync/raw_mutex.hpp"
+#include "quiesce/detail/sync/timed.hpp"
 #include "quiesce/detail/sync/wait.hpp"
 #include "quiesce/sendable.hpp"
 

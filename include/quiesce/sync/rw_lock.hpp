@@ -258,12 +258,8 @@ class RwLock {
     return write_until(cx, cx.now() + duration);
   }
   /// For select: a duration counts from there.
-  auto read_until(Time until) {
-    return detail::wait_until(Read(*this), {until, {}, "RwLock::read_until"});
-  }
-  auto write_until(Time until) {
-    return detail::wait_until(Write(*this), {until, {}, "RwLock::write_until"});
-  }
+  auto read_until(Time until) { return detail::wait_until(Read(*this), {until, {}, "RwLock::read_until"}); }
+  auto write_until(Time until) { return detail::wait_until(Write(*this), {until, {}, "RwLock::write_until"}); }
   auto read_for(Duration duration) {
     return detail::wait_until(Read(*this), {{}, duration, "RwLock::read_for"});
   }

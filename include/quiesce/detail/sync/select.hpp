@@ -103,9 +103,11 @@ struct Branch {
 template <class T, class E>
 struct Branch<Next<T, E>> {
   static_assert(!std::same_as<T, T>,
-                "quiesce: the next value of a Stream is no branch of select: its generator is a coroutine, and one "
-                "that another branch was faster than would be left half run: let a task pull it and send into a "
-                "channel (q::pull_into), and select the recv");
+                "quiesce: the next value of a Stream is no branch of select: its generator is a coroutine, "
+                "which would be left "
+                "half run when another branch is faster: spawn a task that pulls the stream and sends into a "
+                "channel, and "
+                "select the channel's recv");
 };
 template <class Op>
 struct Branch<Operation<Op>> : BranchOf<Op, false> {};
@@ -161,8 +163,8 @@ struct SelectBase {
   std::span<SelectBranch> branches;
   bool biased;
   bool observed;
-  bool requested = false;  // a request has ended the wait
-  bool others_wait = false;  // those that neither look again nor close have not been taken out of their lists
+  bool requested = false;     // a request has ended the wait
+  bool others_wait = false;   // those that neither look again nor close have not been taken out of their lists
   std::uint32_t closing = 0;  // the branch that closes
   std::size_t first = 0;      // which is tried first
   std::size_t winner = nobody;
@@ -186,6 +188,7 @@ struct SelectBase {
   bool arm(TaskRecord& task, bool again) noexcept;
   LeafNext close(TaskRecord& task) noexcept;
   LeafNext look(TaskRecord& task) noexcept;
+  std::optional<LeafNext> look_at_the_rest(TaskRecord& task, std::size_t but) noexcept;
   static LeafNext finish_closing(TaskRecord& task, void* data, TaskWord before) noexcept;
   static const LeafOps select_wait, select_closing;
 };
@@ -256,8 +259,7 @@ class SelectAwaiter : SelectBase {
   bool await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept {
     settle = [](SelectBase& base, TaskRecord& task, std::size_t won, Outcome<>* refused) noexcept {
       auto& select = static_cast<SelectAwaiter&>(base);
-      if (refused == nullptr)
-        return select.template take<U, F>(task, won, std::make_index_sequence<count>());
+      if (refused == nullptr) return select.template take<U, F>(task, won, std::make_index_sequence<count>());
       return select.template fail<U, F>(task, std::move(*refused));
     };
     return start(self.promise(), what_->cx_);

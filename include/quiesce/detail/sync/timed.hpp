@@ -83,10 +83,16 @@ class TimedOperation : TimedBase {
   }
   /// Always there, since who was granted is known only once both have been taken out.
   bool again() {
+    if (!has_timer_) return true;
     if constexpr (LooksAgain<Op>) {
-      if (came_) came_ = op_.again();
+      if (came_ && !op_.again()) {
+        came_ = false;
+        if (!late_ && !time_has_come()) return false;
+        op_.give_back();
+        return true;
+      }
     }
-    return came_ || !has_timer_ || late_ || time_has_come();
+    return came_ || late_ || time_has_come();
   }
   Outcome<value_type> take() noexcept {
     if (!came_) return Outcome<value_type>::err(failure(Op::what, op_.subject()));
@@ -94,9 +100,10 @@ class TimedOperation : TimedBase {
     if constexpr (B::observed) {
       return Outcome<value_type>::ok(std::move(outcome));
     } else {
-      static_assert(ErrorConvertible<typename Op::error_type, Error>,
-                    "quiesce: a wait with a time ends with quiesce::Error, to which the error of what it waits for "
-                    "must convert: wait for its outcome()");
+      static_assert(
+          ErrorConvertible<typename Op::error_type, Error>,
+          "quiesce: a wait with a time ends with quiesce::Error, to which the error of what it waits for "
+          "must convert: wait for its outcome()");
       if (!outcome.is_ok()) return std::move(outcome).template failure_as<value_type, Error>();
       if constexpr (std::is_void_v<value_type>) {
         return Outcome<>::ok();
@@ -106,7 +113,7 @@ class TimedOperation : TimedBase {
     }
   }
   void give_back() noexcept {
-    if (came_) op_.give_back();
+    if (came_ || LooksAgain<Op>) op_.give_back();
   }
   WaitSubject subject() const noexcept { return op_.subject(); }
 

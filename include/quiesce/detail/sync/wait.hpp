@@ -17,8 +17,9 @@
 // Two more things that an operation may be; all of them are called by the task that waits, under no lock.
 //  One that *looks again*: being woken says only that what it waits for may have come (Value::wait_until).
 //   bool again()                 once it was granted, or `try_now` gave true: false: not yet, and the wait is armed once more. What
-//                                was granted until then had no effect that others see. May run code of the user, and throw: then the
-//                                task's coroutine ends Panicked, as by a child that did
+//                                was granted until then had no effect that others see; `give_back` undoes it where the wait is not
+//                                armed again. May run code of the user, and throw: then the task's coroutine ends Panicked, as by
+//                                a child that did
 //  One that *closes*: before its task goes on something must be had that no request cuts short (CondVar: the lock).
 //   void armed()                 after `enlist` of all that a select waits for, if nothing has come meanwhile
 //   bool close(bool won)         after the wait, however it ended: true: nothing is to be waited for
