@@ -173,17 +173,17 @@ class [[nodiscard]] OnceCellTurn {
     QUIESCE_ASSERT(turn_, "only who has the right makes the value of a once cell");
     value_->emplace(std::forward<Args>(args)...);
     turn_.made();
-    (void)owed_.commit();
+    (void)owed_->commit();
     return &**value_;
   }
 
  private:
   friend detail::ValueOrTurn<T>;
-  OnceCellTurn(std::optional<T>& value, detail::OnceTurn turn, Obligation owed) noexcept
+  OnceCellTurn(std::optional<T>& value, detail::OnceTurn turn, std::optional<Obligation> owed) noexcept
       : value_(&value), turn_(std::move(turn)), owed_(std::move(owed)) {}
   std::optional<T>* value_;
   detail::OnceTurn turn_;
-  Obligation owed_;
+  std::optional<Obligation> owed_;  // of a right
 };
 
 namespace detail {
@@ -196,7 +196,7 @@ class ValueOrTurn : public TurnOperation {
       : TurnOperation(core, true), value_(&value), where_(where) {}
   Outcome<value_type> take() noexcept {
     if (auto error = refused()) return Outcome<value_type>::err(std::move(*error));
-    if (!has_turn_) return Outcome<value_type>::ok(value_type(*value_, OnceTurn(), Obligation()));
+    if (!has_turn_) return Outcome<value_type>::ok(value_type(*value_, OnceTurn(), std::nullopt));
     OnceTurn turn(*core_);
     auto owed = owe_turn(where_);
     if (!owed) return Outcome<value_type>::err(std::move(owed).error());

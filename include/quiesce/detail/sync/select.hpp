@@ -98,16 +98,15 @@ struct Branch {
   static_assert(
       !std::same_as<A, A>,
       "quiesce: select waits for operations of the library: sleep, join, and what channels and locks "
-      "give; a Task is none, for dropping it would lose what it has done: spawn it, and select its join");
+      "give; a Task is none, for dropping it would lose what it has done: spawn it, and select its join. "
+      "Where the library gives a Task, docs/laws.md says which operation stands for it");
 };
 template <class T, class E>
 struct Branch<Next<T, E>> {
   static_assert(!std::same_as<T, T>,
                 "quiesce: the next value of a Stream is no branch of select: its generator is a coroutine, "
-                "which would be left "
-                "half run when another branch is faster: spawn a task that pulls the stream and sends into a "
-                "channel, and "
-                "select the channel's recv");
+                "which would be left half run when another branch is faster: spawn a task that pulls the "
+                "stream and sends into a channel, and select the channel's recv");
 };
 template <class Op>
 struct Branch<Operation<Op>> : BranchOf<Op, false> {};
