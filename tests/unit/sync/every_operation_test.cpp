@@ -18,6 +18,7 @@
 #include "quiesce/combinators/rate_limit.hpp"
 #include "quiesce/interval.hpp"
 #include "quiesce/select.hpp"
+#include "quiesce/stream.hpp"
 #include "quiesce/sync/barrier.hpp"
 #include "quiesce/sync/cond_var.hpp"
 #include "quiesce/sync/event.hpp"
@@ -306,6 +307,23 @@ TEST_F(EveryOperation, Callback) {
         return from_callback<int>([&](Completion<int> done) { completion.emplace(std::move(done)); });
       },
       [&] { EXPECT_TRUE((*completion)(1)); }, none);
+}
+
+Stream<int> numbers(Cx cx, Event* go) {
+  co_await go->wait(cx);
+  co_yield 1;
+}
+Task<> pull_into(Cx cx, Event* go, mpsc::Sender<int> tx) {
+  auto stream = numbers(cx, go);
+  while (auto number = co_await stream.next(cx)) co_await tx.send(cx, *number);
+}
+TEST_F(EveryOperation, AStreamThroughAChannel) {
+  Event go;
+  auto [tx, rx] = mpsc::channel<int>(1);
+  auto pulls = spawn(pull_into, unsafe_send(&go), std::move(tx));
+  takes_part([&](Cx) { return rx.recv(); }, [&] { go.set(); }, none);
+  stepper.run_until_idle();
+  EXPECT_TRUE(joined(pulls).is_ok());
 }
 
 Task<std::size_t> wait_and_keep_the_lock(Cx cx, Mutex<int>* mutex, CondVar* filled, Event* other) {

@@ -247,7 +247,7 @@ TEST_F(Looking, WhoeverWinsTheLockOfAConditionIsWaitedFor) {
   EXPECT_EQ(chosen, 2u);
 }
 
-TEST_F(Looking, AThatLosesARateLimitLetsTheNextHaveItsTurn) {
+TEST_F(Looking, OneThatLosesARateLimitLetsTheNextHaveItsTurn) {
   RateLimit limit(1, 10ms, 1);
   ASSERT_TRUE(limit.try_acquire(cx));
   int had = 0;
@@ -326,8 +326,10 @@ TEST_F(Looking, APlaceOfAPoolIsOpenedAfterwards) {
 }
 
 TEST_F(Looking, ACallInTwoHalvesEndsAsACallDoes) {
-  auto [client, server] = session::channel<int, int>(2, "db");
-  auto body = [&, &client = client, &server = server](Cx mine) -> Task<> {
+  auto ends = session::channel<int, int>(2, "db");
+  auto& client = ends.first;
+  auto& server = ends.second;
+  auto body = [&](Cx mine) -> Task<> {
     {
       auto unseen = co_await client.request(mine, 1);
       EXPECT_EQ(client.statistics().queued, 1u);
