@@ -87,11 +87,11 @@ void WaitAlarm::arm(WaitNode& node, Time until) noexcept {
   current_task()->kernel().executor().arm(*this);
 }
 
+// It may be firing now, and reads the node until it is disarmed. Disarmed, it is not firing: the mark stands.
 bool WaitAlarm::disarm() noexcept {
-  WaitNode* const node = std::exchange(node_, nullptr);
-  if (node == nullptr) return false;
+  if (node_ == nullptr) return false;
   current_task()->kernel().executor().disarm(*this);
-  return std::exchange(node->granted, false);
+  return std::exchange(std::exchange(node_, nullptr)->granted, false);
 }
 
 // ---- of an operation that looks again or closes ----
