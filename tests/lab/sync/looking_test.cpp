@@ -61,12 +61,16 @@ struct Store {
   CondVar filled{"filled"}, closed{"closed"};
   bool is_closed = false;
   int put = 0, taken = 0, gone = 0;
+  int inside = 0;  // takers with the lock
 };
 Task<> take_until_closed(Cx cx, Store* store) {
   auto guard = co_await store->items.lock(cx);
   auto first = co_await select(cx, store->filled.wait(guard, [&guard] { return *guard > 0; }),
                                store->closed.wait(guard, [store] { return store->is_closed; }));
   lab::check(bool(guard), "the lock is held again");
+  ++store->inside;
+  co_await cx.yield();
+  --store->inside;
   if (first.index() == 0) {
     lab::check(--*guard >= 0, "what was waited for holds");
     ++store->taken;
@@ -80,6 +84,8 @@ Task<> put(Cx cx, Store* store) {
   ++*guard;
   ++store->put;
   store->filled.notify_one();
+  co_await cx.yield();  // whoever was notified must wait for the lock
+  lab::check(store->inside == 0, "nobody else has the lock");
 }
 Task<> close(Cx cx, Store* store) {
   auto guard = co_await store->items.lock(cx);

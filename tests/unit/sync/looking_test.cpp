@@ -247,6 +247,34 @@ TEST_F(Looking, WhoeverWinsTheLockOfAConditionIsWaitedFor) {
   EXPECT_EQ(chosen, 2u);
 }
 
+TEST_F(Looking, ANotificationThatAnotherBranchMadeUselessGoesToTheNext) {
+  Mutex<int> mutex(0, "items");
+  CondVar filled("filled");
+  bool next_was_told = false;
+  auto looks = [&](Cx mine) -> Task<> {
+    auto guard = co_await mutex.lock(mine);
+    bool first_look = true;
+    auto ask = [&] {
+      if (!std::exchange(first_look, false)) value.set(1);
+      return false;
+    };
+    auto first =
+        co_await select(mine, filled.wait(guard, ask), value.wait_until([](int now) { return now == 1; }));
+    EXPECT_EQ(first.index(), 1u);
+  };
+  auto next = [&](Cx mine) -> Task<> {
+    auto guard = co_await mutex.lock(mine);
+    co_await filled.wait(mine, guard);
+    next_was_told = true;
+  };
+  auto a = start(looks), b = start(next);
+  EXPECT_EQ(filled.statistics().waiters, 2u);
+  filled.notify_one();
+  stepper.run_until_idle();
+  EXPECT_TRUE(a.is_finished() && b.is_finished());
+  EXPECT_TRUE(next_was_told);
+}
+
 TEST_F(Looking, OneThatLosesARateLimitLetsTheNextHaveItsTurn) {
   RateLimit limit(1, 10ms, 1);
   ASSERT_TRUE(limit.try_acquire(cx));
