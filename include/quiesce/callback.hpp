@@ -49,6 +49,7 @@ class CallbackState {
   bool is_ready() const noexcept;
   void enlist(WaitNode& node) noexcept;
   bool delist(WaitNode& node) noexcept;
+  bool keep_place(WaitNode& node, Waiter waiter) noexcept;
   /// Nobody waits any more. True: no completion had been called.
   bool give_up() noexcept;
   WaitSubject subject() const noexcept { return subject_of(primitive_); }
@@ -171,6 +172,7 @@ class CallbackOperation {
     return result_->is_ready();
   }
   void enlist(WaitNode& node) noexcept { result_->enlist(node); }
+  bool keep_place(WaitNode& node, Waiter waiter) noexcept { return result_->keep_place(node, waiter); }
   bool delist(WaitNode& node) noexcept {
     const bool granted = result_->delist(node);
     if (!granted) give_up();

@@ -42,15 +42,9 @@ class TickOperation {
   WaitSubject subject() const noexcept { return {"interval", nullptr, {}, 0}; }
 
  private:
-  struct Alarm : TimerEntry {
-    WaitNode* node = nullptr;
-  };
-  static void fired(TimerEntry& entry) noexcept;
-  void disarm() noexcept;
-
   Interval* interval_;
   bool has_timer_ = true;
-  Alarm alarm_;
+  WaitAlarm alarm_;
 };
 
 }  // namespace detail

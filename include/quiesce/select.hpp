@@ -10,7 +10,10 @@
 // and a task whose join did not win keeps its result, which its handle still gives. So there is nothing to hand back, and nothing is lost
 // by selecting in a loop.
 // Branches are what the library's primitives give: with a context or without (`rx.recv()`), `cx.sleep(d)`, `cx.sleep_until(t)`,
-// `handle.join(cx)`. A Task is no branch: dropping a half-run one would lose what it has done. Spawn it, and select its join.
+// `handle.join(cx)`, a timeout of any of these. A Task is no branch: dropping a half-run one would lose what it has done. Spawn it, and
+// select its join. docs/laws.md has the list of all operations, and which of them stands for what the library gives as a Task.
+// Some branches ask a predicate of the user (`value.wait_until(p)`, `filled.wait(guard, p)`): in the task, under no lock; where it does
+// not hold yet all wait on, and the others keep their places.
 // The result is a std::variant with one alternative for each branch, std::monostate where the operation gives nothing. A branch that
 // fails ends the coroutine as `co_await` of it alone would; `branch.outcome()` gives its Outcome instead; `select(...).outcome()`
 // gives the whole as an Outcome.

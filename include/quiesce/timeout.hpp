@@ -2,6 +2,7 @@
 // timeout and deadline: at most so long.
 //
 //   auto message = co_await q::timeout(cx, 50ms, rx.recv());           // any operation of the library
+//   auto first = co_await q::select(cx, q::timeout(50ms, rx.recv()), tx.reserve());    // as an operation itself
 //   int answer = co_await q::timeout(cx, 2s, ask, host, port);         // a function: Task<int> ask(q::Cx, Host, int)
 //   co_await q::deadline(cx, cx.now() + 1min, body);                   // a region with that deadline
 //
@@ -14,13 +15,14 @@
 // while it drained, that stands (J5). A deadline that lies above, in a region around, ends the task itself instead, as ever. f may
 // capture by reference: it has ended when the await returns.
 // A cancel point. Cancel-safety: a request ends the operation or the region as it would without a timeout. Thread-safety: by its own
-// task. Refuses: MissingCapability where the context has no timer, before anything was begun. Cost: a frame and a timer; of a function a
-// region more.
+// task. Refuses: MissingCapability where the context has no timer, before anything was begun. Cost: a timer; of a function a frame and a
+// region more. A timeout of an operation is one (for select); of a function it is a Task.
 #include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
+#include "quiesce/detail/sync/timed.hpp"
 #include "quiesce/detail/time/limit.hpp"
 #include "quiesce/scope.hpp"
 #include "quiesce/select.hpp"
@@ -30,29 +32,20 @@ namespace quiesce {
 namespace detail {
 
 template <class A>
-concept TimedOperation = requires {
+concept CanBeTimed = requires {
   typename A::quiesce_operation;
 }
 || std::same_as<A, Sleep::Observed> || ObservedJoin<A>;
 
-/// The name of a task, of an operation or of a join, as the end of "…, and".
-template <class Op>
-std::string not_come() {
-  return std::string(Op::what) + " has not come";
-}
+extern const TimedWords timeout_words;
 
-template <class B>
-using TimedValue = std::conditional_t<B::observed, typename B::Outcome, typename B::Op::value_type>;
-
-template <class B>
-Task<TimedValue<B>> timeout_operation(CxCore cx, TimeLimit limit, typename B::Op op, const char* function) {
-  if (auto misuse = timer_misuse(cx, function)) co_await fail(std::move(*misuse));
-  using Both = Select<B, Branch<Sleep>>;
-  Both both(cx, true, typename Both::Operations(std::move(op), SleepOperation(Sleep(cx, limit.until))));
-  auto first = co_await std::move(both);
-  if (first.index() == 1) { co_await fail(timed_out(limit, function, not_come<typename B::Op>().c_str())); }
-  if constexpr (!std::is_void_v<TimedValue<B>>) co_return std::get<0>(std::move(first));
+template <class A>
+auto timed_operation(const TimedLimit& limit, A operation) {
+  using Timed = TimedOperation<Branch<A>>;
+  return Timed(operation_of<A>(std::move(operation)), limit, timeout_words);
 }
+template <class A>
+using Timed = TimedOperation<Branch<A>>;
 
 template <class F, class CxType, class... Args>
 concept TakesScope = requires(std::remove_reference_t<F>& f, Scope<>& scope, Args&&... args) {
@@ -145,25 +138,37 @@ Task<T, E> refuse_timed(Error misuse) {
 
 /// The operation's value, or Err(TimedOut) once `duration` has passed.
 template <class Caps, class A>
-requires detail::TimedOperation<A>
+requires detail::CanBeTimed<A>
 auto timeout(const BasicCx<Caps>& cx, Duration duration, A operation) {
   static_assert(detail::NeedsTime<Caps>::done);
-  return detail::timeout_operation<detail::Branch<A>>(cx.core(), detail::TimeLimit::in(cx.core(), duration),
-                                                      detail::operation_of<A>(std::move(operation)), "timeout");
+  const detail::TimedLimit limit{cx.now() + duration, duration, "timeout"};
+  return Wait<detail::Timed<A>>(cx.core(), detail::timed_operation<A>(limit, std::move(operation)));
+}
+/// For select, and for a timeout around it: counts from there.
+template <class A>
+requires detail::CanBeTimed<A>
+auto timeout(Duration duration, A operation) {
+  const detail::TimedLimit limit{std::nullopt, duration, "timeout"};
+  return Operation<detail::Timed<A>>(detail::timed_operation<A>(limit, std::move(operation)));
 }
 /// The same with a point on the context's clock.
 template <class Caps, class A>
-requires detail::TimedOperation<A>
+requires detail::CanBeTimed<A>
 auto timeout_at(const BasicCx<Caps>& cx, Time time, A operation) {
   static_assert(detail::NeedsTime<Caps>::done);
-  return detail::timeout_operation<detail::Branch<A>>(
-      cx.core(), detail::TimeLimit{time}, detail::operation_of<A>(std::move(operation)), "timeout_at");
+  const detail::TimedLimit limit{time, std::nullopt, "timeout_at"};
+  return Wait<detail::Timed<A>>(cx.core(), detail::timed_operation<A>(limit, std::move(operation)));
+}
+template <class A>
+requires detail::CanBeTimed<A>
+auto timeout_at(Time time, A operation) {
+  const detail::TimedLimit limit{time, std::nullopt, "timeout_at"};
+  return Operation<detail::Timed<A>>(detail::timed_operation<A>(limit, std::move(operation)));
 }
 /// What f gives, or Err(TimedOut) once it has been cancelled and has ended.
 template <class Caps, class F, class... Args>
-requires(!detail::TimedOperation<std::remove_cvref_t<F>>) auto timeout(const BasicCx<Caps>& cx,
-                                                                       Duration duration, F&& f,
-                                                                       Args&&... args) {
+requires(!detail::CanBeTimed<std::remove_cvref_t<F>>) auto timeout(const BasicCx<Caps>& cx, Duration duration,
+                                                                   F&& f, Args&&... args) {
   static_assert(detail::NeedsTime<Caps>::done);
   using Call = detail::TimedCall<F, BasicCx<Caps>, Args...>;
   return detail::timeout_function<typename Call::value_type, typename Call::error_type, BasicCx<Caps>, F,
@@ -171,8 +176,8 @@ requires(!detail::TimedOperation<std::remove_cvref_t<F>>) auto timeout(const Bas
                                                          std::forward<F>(f), std::forward<Args>(args)...);
 }
 template <class Caps, class F, class... Args>
-requires(!detail::TimedOperation<std::remove_cvref_t<F>>) auto timeout_at(const BasicCx<Caps>& cx, Time time,
-                                                                          F&& f, Args&&... args) {
+requires(!detail::CanBeTimed<std::remove_cvref_t<F>>) auto timeout_at(const BasicCx<Caps>& cx, Time time, F&& f,
+                                                                      Args&&... args) {
   static_assert(detail::NeedsTime<Caps>::done);
   using Call = detail::TimedCall<F, BasicCx<Caps>, Args...>;
   return detail::timeout_function<typename Call::value_type, typename Call::error_type, BasicCx<Caps>, F,

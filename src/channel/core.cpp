@@ -68,6 +68,11 @@ bool ChannelCore::is_closed() const noexcept {
   return is_shut();
 }
 
+bool ChannelCore::keep_place(WaitNode& node, Waiter waiter) noexcept {
+  const Primitive::Hold hold(primitive_);
+  return Primitive::keep_place(node, waiter);
+}
+
 void ChannelCore::enlist(WaitList& list, WaitNode& node, ChannelWait& wait) noexcept {
   WakeList woken;
   node.operation = &wait;

@@ -96,6 +96,11 @@ WaitSubject ReplyWait::subject() const noexcept {
   return subject;
 }
 
+Error reply_taken_before() {
+  return Error(ErrorCode::PolledAfterCompletion,
+               "session: the reply of this request was taken before: wait for it once, and keep it");
+}
+
 std::expected<Obligation, Error> owe_reply(std::source_location where) {
   TaskRecord* task = current_task();
   if (task == nullptr)

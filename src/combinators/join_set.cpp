@@ -1,5 +1,7 @@
 #include "quiesce/combinators/join_set.hpp"
 
+#include "quiesce/detail/kernel/kernel.hpp"
+
 namespace quiesce::detail {
 
 JoinSetState::~JoinSetState() {
@@ -49,21 +51,26 @@ void JoinSetState::forget_ended(JoinSetMember& member) noexcept {
   }
 }
 
-bool JoinSetState::try_next() noexcept {
+JoinSetMember* JoinSetState::front_ended() const noexcept {
   const Primitive::Hold hold(primitive_, Use::Read);
-  return has_next();
+  return ended_first_;
 }
 
-void JoinSetState::enlist(WaitNode& node) noexcept {
-  WakeList woken;
-  const Primitive::Hold hold(primitive_);
-  primitive_.enlist(waiters_, node);
-  if (has_next()) primitive_.grant_all(waiters_, woken);
+bool NextBase::try_now() noexcept {
+  const Primitive::Hold hold(state_->primitive_, Use::Read);
+  return state_->has_next();
 }
 
-bool JoinSetState::delist(WaitNode& node) noexcept {
-  const Primitive::Hold hold(primitive_);
-  return primitive_.delist(waiters_, node);
+WaitPlace NextBase::place() const noexcept { return {&state_->primitive_, &state_->waiters_}; }
+
+void NextBase::pump(WakeList& woken) noexcept {
+  if (state_->has_next()) state_->primitive_.grant_all(state_->waiters_, woken);
+}
+
+// As a joiner of a select does (src/sync/select.cpp): armed, stored, announced.
+void wait_for_end(TaskRecord& task, Waiter waiter) noexcept {
+  task.joiner.store(waiter.packed, std::memory_order_release);
+  if (!task.word.apply([](TaskWord w) { return task_word::announce_joiner(w); })) Kernel::claim(waiter);
 }
 
 SpawnError join_set_full(const Turnstile& places) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "quiesce/detail/kernel/kernel.hpp"
+
 namespace quiesce {
 
 using detail::Primitive;
@@ -37,13 +39,6 @@ std::optional<Error> RateLimit::misuse(std::uint32_t tokens) const {
   return std::nullopt;
 }
 
-// Who has the turn is the first in the queue, and sleeps until its tokens are there: what it has not taken, a cancel need not give back.
-Task<> RateLimit::acquire_in_turn(Cx cx, std::uint32_t tokens) {
-  if (auto refused = misuse(tokens)) co_await fail(std::move(*refused));
-  detail::TurnstilePass turn = co_await turn_.enter(cx.core());
-  while (std::optional<Time> when = take_or_when(cx.now(), tokens)) co_await cx.sleep_until(*when);
-}
-
 bool RateLimit::try_in_turn(Time now, std::uint32_t tokens) noexcept {
   if (each_ == Duration::zero() || tokens == 0 || tokens > burst_) return false;
   detail::TurnstilePass turn = turn_.try_enter();
@@ -56,4 +51,55 @@ RateLimitStatistics RateLimit::statistics() const noexcept {
   return {acquired_, turn.waiters, turn.waited};
 }
 
+namespace detail {
+
+RateOperation::RateOperation(RateLimit& limit, std::uint32_t tokens) noexcept
+    : limit_(&limit), tokens_(tokens), turn_(limit.turn_) {}
+
+bool RateOperation::try_now() noexcept {
+  if (limit_->misuse(tokens_)) return true;
+  return taken_ = limit_->try_in_turn(current_task()->kernel().executor().now(), tokens_);
+}
+
+void RateOperation::enlist(WaitNode& node) noexcept {
+  if (pass_) return alarm_.arm(node, when_);
+  node.operation = &turn_;
+  turn_.enlist(node);
+}
+
+// Who has the turn is the first in the queue, and sleeps until its tokens are there: what it has not taken, it need not give back.
+bool RateOperation::delist(WaitNode& node) noexcept {
+  if (!pass_) {
+    const bool granted = turn_.delist(node);
+    if (granted) pass_ = turn_.take().value();
+    return granted;
+  }
+  if (alarm_.disarm()) return true;
+  pass_.leave();
+  return false;
+}
+
+bool RateOperation::again() noexcept {
+  if (!pass_) return true;  // taken at once, or refused
+  TaskRecord& task = *current_task();
+  const std::optional<Time> when = limit_->take_or_when(task.kernel().executor().now(), tokens_);
+  taken_ = !when;
+  if (when) when_ = *when;
+  has_timer_ = taken_ || cx_has_timer(CxCore{&task, task.id().generation});
+  if (!taken_ && has_timer_) return false;
+  pass_.leave();
+  return true;
+}
+
+Outcome<> RateOperation::take() noexcept {
+  if (taken_) return Outcome<>::ok();
+  if (auto refused = limit_->misuse(tokens_)) return Outcome<>::err(std::move(*refused));
+  return Outcome<>::err(Error(
+      ErrorCode::MissingCapability,
+      "RateLimit::acquire: the tokens are not there yet, and this context was given no timer to wait with"));
+}
+
+WaitSubject RateOperation::subject() const noexcept { return turn_.subject(); }
+
+}  // namespace detail
 }  // namespace quiesce

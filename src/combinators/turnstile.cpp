@@ -83,25 +83,14 @@ void EnterOperation::give_back() noexcept {
   if (!refused_) turnstile_->leave();
 }
 
-WaitSubject EnterOperation::subject() const noexcept { return subject_of(turnstile_->primitive_); }
+WaitPlace EnterOperation::place() const noexcept { return {&turnstile_->primitive_, &turnstile_->waiters_}; }
 
 bool IdleOperation::try_now() noexcept {
   const Primitive::Hold hold(turnstile_->primitive_, Use::Read);
   return turnstile_->inside_ == 0;
 }
 
-void IdleOperation::enlist(WaitNode& node) noexcept {
-  WakeList woken;
-  const Primitive::Hold hold(turnstile_->primitive_);
-  turnstile_->primitive_.enlist(turnstile_->idle_, node);
-  turnstile_->pump(woken);
-}
-
-bool IdleOperation::delist(WaitNode& node) noexcept {
-  const Primitive::Hold hold(turnstile_->primitive_);
-  return turnstile_->primitive_.delist(turnstile_->idle_, node);
-}
-
-WaitSubject IdleOperation::subject() const noexcept { return subject_of(turnstile_->primitive_); }
+WaitPlace IdleOperation::place() const noexcept { return {&turnstile_->primitive_, &turnstile_->idle_}; }
+void IdleOperation::pump(WakeList& woken) noexcept { turnstile_->pump(woken); }
 
 }  // namespace quiesce::detail

@@ -125,21 +125,36 @@ bool settle(TaskRecord& task) noexcept {
   }
 }
 
-/// The wait is over: detach what did not win. `before`: the word at the disarm. False: the coroutine has ended there.
-bool finish_wait(TaskRecord& task, TaskWord before) noexcept {
+/// The wait is over: detach what did not win. `before`: the word at the disarm. Never EndCancelled: the coroutine has Ended so.
+LeafNext finish_wait(TaskRecord& task, TaskWord before) noexcept {
   if (before.looked_at()) [[unlikely]]
     task.word.wait_until_unseen();
   const LeafOps& ops = *std::exchange(task.wait.ops, nullptr);
   LeafNext next = ops.finish(task, task.wait.data, before);
   if (!before.has(TaskWord::stubborn_bit)) task.kernel().restart_checkpoint(task);
+  if (next == LeafNext::Again) return next;
   if (before.has(TaskWord::by_request_bit)) {  // the refusal of a wait acknowledges, whoever observes it (C3)
     task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });
   }
   if (before.escalated() && ops.escalates) next = LeafNext::EndCancelled;
-  if (next == LeafNext::Resume) return true;
-  if (next == LeafNext::Ended) return false;
+  if (next != LeafNext::EndCancelled) return next;
   end_cancelled(task, leaf_of(task));
-  return false;
+  return LeafNext::Ended;
+}
+
+/// What has become of a task whose wait was ended.
+enum class Waited : std::uint8_t { GoesOn, Ended, Sleeps, GivesWay };
+
+/// Ends it, and each one that is armed in its place and over at once. Bounded by the awaits of a step (H4): a task that gives way has
+/// its last wait to end yet.
+Waited end_wait(TaskRecord& task, TaskWord before) noexcept {
+  for (;;) {
+    const LeafNext next = finish_wait(task, before);
+    if (next != LeafNext::Again) return next == LeafNext::Resume ? Waited::GoesOn : Waited::Ended;
+    if (task.word.apply([](TaskWord w) { return task_word::commit(w); })) return Waited::Sleeps;
+    if (--task.cooperative_left == 0) return Waited::GivesWay;
+    before = task.word.load();
+  }
 }
 
 TaskWord disarm(TaskRecord& task) noexcept {
@@ -362,8 +377,10 @@ static bool panics_by_chaos(TaskRecord& task) noexcept {
 StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
   if (skip_first_step(task) && !settle(task)) return StepEnd::Done;
   if (task.wait.ops != nullptr) {
-    const bool goes_on = finish_wait(task, before);
-    if ((!goes_on || task.torn) && !settle(task)) return StepEnd::Done;
+    const Waited waited = end_wait(task, before);
+    if (waited == Waited::Sleeps) return StepEnd::Suspended;
+    if (waited == Waited::GivesWay) return StepEnd::Yielded;
+    if ((waited == Waited::Ended || task.torn) && !settle(task)) return StepEnd::Done;
   }
   if (panics_by_chaos(task) && !settle(task)) return StepEnd::Done;
   for (;;) {
@@ -390,12 +407,21 @@ StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
       case Signal::Yield: return StepEnd::Yielded;
       case Signal::Wait:
         if (task.word.apply([](TaskWord w) { return task_word::commit(w); })) return StepEnd::Suspended;
-        if ((!finish_wait(task, task.word.load()) || task.torn) && !settle(task)) return StepEnd::Done;
+        switch (end_wait(task, task.word.load())) {
+          case Waited::Sleeps: return StepEnd::Suspended;
+          case Waited::GivesWay: return StepEnd::Yielded;
+          case Waited::GoesOn:
+            if (task.torn && !settle(task)) return StepEnd::Done;
+            break;
+          case Waited::Ended:
+            if (!settle(task)) return StepEnd::Done;
+            break;
+        }
         break;
       case Signal::Park: {
         const std::optional<TaskWord> ended = park(task);
         if (!ended) return StepEnd::Suspended;
-        if ((!finish_wait(task, *ended) || task.torn) && !settle(task)) return StepEnd::Done;
+        if ((finish_wait(task, *ended) == LeafNext::Ended || task.torn) && !settle(task)) return StepEnd::Done;
         break;
       }
       case Signal::None: QUIESCE_ASSERT(false, "a coroutine of the library suspended without saying why");

@@ -122,6 +122,21 @@ std::size_t draw_winner(TaskSpan tasks, CxCore cx) {
   return ready.size() == 1 ? ready.front() : ready[cx_random_index(cx, ready.size())];
 }
 
+Task<std::size_t> race_to_the_end(ScopeCore scope, CxCore cx, TaskSpan tasks, const char* what) {
+  if (auto misuse = combinator_misuse(scope, cx, tasks, what)) co_await fail(std::move(*misuse));
+  WaitEnd end = co_await WaitAny{tasks};
+  if (end == WaitEnd::Cancelled) {
+    request_all(tasks, CancelReason::parent_cancelled("the race was cancelled").with_cause(calling_reason()));
+    co_await drain(tasks);
+    auto finish = end_cancelled(tasks).as<std::size_t>();
+    co_await std::move(finish);
+  }
+  const std::size_t winner = draw_winner(tasks, cx);
+  request_all(tasks, CancelReason::race_lost("another branch of the race has won"));
+  co_await drain(tasks);
+  co_return winner;
+}
+
 std::optional<PanicPayload> panic_of(TaskSpan tasks) {
   for (TaskRecord* task : tasks) {
     if (task->result_ops->kind(*task) == OutcomeKind::Panicked) return task->result_ops->failure(*task).panic();

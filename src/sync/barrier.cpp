@@ -11,7 +11,11 @@ void Barrier::open(bool has_leader, WakeList& woken) noexcept {
   while (!waiters_.empty()) {
     auto& arrival = *static_cast<ArriveOperation*>(waiters_.front()->operation);
     arrival.leads_ = !has_leader;
-    if (primitive_.grant_front(waiters_, woken)) has_leader = true;
+    if (primitive_.grant_front(waiters_, woken)) {
+      has_leader = true;
+    } else {
+      arrival.leads_ = false;
+    }
   }
 }
 
@@ -32,16 +36,10 @@ bool ArriveOperation::try_now() noexcept {
   return true;
 }
 
-void ArriveOperation::enlist(WaitNode& node) noexcept {
-  WakeList woken;
-  const Primitive::Hold hold(barrier_->primitive_);
-  barrier_->primitive_.enlist(barrier_->waiters_, node);
-  if (barrier_->primitive_.waiting() == barrier_->tasks_) barrier_->open(false, woken);
-}
+WaitPlace ArriveOperation::place() const noexcept { return {&barrier_->primitive_, &barrier_->waiters_}; }
 
-bool ArriveOperation::delist(WaitNode& node) noexcept {
-  const Primitive::Hold hold(barrier_->primitive_);
-  return barrier_->primitive_.delist(barrier_->waiters_, node);
+void ArriveOperation::pump(WakeList& woken) noexcept {
+  if (barrier_->primitive_.waiting() == barrier_->tasks_) barrier_->open(false, woken);
 }
 
 Outcome<bool> ArriveOperation::take() noexcept {
@@ -49,8 +47,6 @@ Outcome<bool> ArriveOperation::take() noexcept {
   return Outcome<bool>::err(Error(ErrorCode::InvalidArgument,
                                   "a barrier for no tasks lets nobody through: make it for one at least"));
 }
-
-WaitSubject ArriveOperation::subject() const noexcept { return subject_of(barrier_->primitive_); }
 
 }  // namespace detail
 }  // namespace quiesce

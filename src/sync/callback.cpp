@@ -39,6 +39,11 @@ bool CallbackState::delist(WaitNode& node) noexcept {
   return primitive_.delist(waiters_, node);
 }
 
+bool CallbackState::keep_place(WaitNode& node, Waiter waiter) noexcept {
+  const Primitive::Hold hold(primitive_);
+  return Primitive::keep_place(node, waiter);
+}
+
 bool CallbackState::give_up() noexcept {
   const Primitive::Hold hold(primitive_);
   over_ = true;

@@ -24,25 +24,46 @@ CondVarStatistics CondVar::statistics() const noexcept {
 
 namespace detail {
 
-// Whoever locks next finds the task in the list. It may have been notified before it has unlocked: it has not slept then.
-void CondWaitOperation::enlist(WaitNode& node) noexcept {
-  {
-    const Primitive::Hold hold(variable_->primitive_);
-    variable_->primitive_.enlist(variable_->waiters_, node);
-  }
-  detach_(guard_);
-  mutex_->unlock_guarded();
+WaitPlace CondWaitOperation::place() const noexcept { return {&variable_->primitive_, &variable_->waiters_}; }
+
+// Whoever locks next finds the task in the list. It may have been notified before it has unlocked: it has not slept then. Another branch
+// with the same guard may have unlocked for both.
+void CondWaitOperation::armed() noexcept {
+  if (!ops_->holds(guard_)) return;
+  ops_->detach(guard_);
+  raw_->unlock_guarded();
 }
 
-bool CondWaitOperation::delist(WaitNode& node) noexcept {
-  const Primitive::Hold hold(variable_->primitive_);
-  return variable_->primitive_.delist(variable_->waiters_, node);
+bool CondWaitOperation::close(bool) noexcept {
+  if (raw_ == nullptr || ops_->holds(guard_)) return true;
+  if (raw_->try_lock() != RawMutex::Tried::Locked) return false;
+  closed();
+  return true;
 }
 
-// Its task ends for another reason: the next may go on instead.
-void CondWaitOperation::give_back() noexcept { variable_->notify_one(); }
+void CondWaitOperation::close_enlist(WaitNode& node) noexcept {
+  relocks_ = true;
+  raw_->enlist(node);
+}
 
-WaitSubject CondWaitOperation::subject() const noexcept { return subject_of(variable_->primitive_); }
+void CondWaitOperation::closed() noexcept {
+  relocks_ = false;
+  ops_->attach(guard_, mutex_);
+  raw_->count_guard();
+}
+
+Outcome<> CondWaitOperation::take() noexcept {
+  return raw_ == nullptr ? Outcome<>::err(wait_without_lock()) : Outcome<>::ok();
+}
+
+// Its task does something else with it: the next may go on instead.
+void CondWaitOperation::give_back() noexcept {
+  if (std::exchange(notified_, false)) variable_->notify_one();
+}
+
+WaitSubject CondWaitOperation::subject() const noexcept {
+  return relocks_ ? raw_->subject() : subject_of(variable_->primitive_);
+}
 
 Error wait_without_lock() {
   return Error(ErrorCode::InvalidArgument,

@@ -30,19 +30,11 @@ namespace detail {
 
 bool EventWaitOperation::try_now() noexcept { return event_->is_set(); }
 
-void EventWaitOperation::enlist(WaitNode& node) noexcept {
-  WakeList woken;
-  const Primitive::Hold hold(event_->primitive_);
-  event_->primitive_.enlist(event_->waiters_, node);
+WaitPlace EventWaitOperation::place() const noexcept { return {&event_->primitive_, &event_->waiters_}; }
+
+void EventWaitOperation::pump(WakeList& woken) noexcept {
   if (event_->set_) event_->primitive_.grant_all(event_->waiters_, woken);
 }
-
-bool EventWaitOperation::delist(WaitNode& node) noexcept {
-  const Primitive::Hold hold(event_->primitive_);
-  return event_->primitive_.delist(event_->waiters_, node);
-}
-
-WaitSubject EventWaitOperation::subject() const noexcept { return subject_of(event_->primitive_); }
 
 }  // namespace detail
 }  // namespace quiesce

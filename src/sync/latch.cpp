@@ -30,19 +30,11 @@ namespace detail {
 
 bool LatchWaitOperation::try_now() noexcept { return latch_->try_wait(); }
 
-void LatchWaitOperation::enlist(WaitNode& node) noexcept {
-  WakeList woken;
-  const Primitive::Hold hold(latch_->primitive_);
-  latch_->primitive_.enlist(latch_->waiters_, node);
+WaitPlace LatchWaitOperation::place() const noexcept { return {&latch_->primitive_, &latch_->waiters_}; }
+
+void LatchWaitOperation::pump(WakeList& woken) noexcept {
   if (latch_->left_ == 0) latch_->primitive_.grant_all(latch_->waiters_, woken);
 }
-
-bool LatchWaitOperation::delist(WaitNode& node) noexcept {
-  const Primitive::Hold hold(latch_->primitive_);
-  return latch_->primitive_.delist(latch_->waiters_, node);
-}
-
-WaitSubject LatchWaitOperation::subject() const noexcept { return subject_of(latch_->primitive_); }
 
 }  // namespace detail
 }  // namespace quiesce

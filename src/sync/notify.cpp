@@ -41,23 +41,21 @@ bool NotifiedOperation::try_now() noexcept {
   return std::exchange(notify_->stored_, false);
 }
 
+WaitPlace NotifiedOperation::place() const noexcept { return {&notify_->primitive_, &notify_->waiters_}; }
+void NotifiedOperation::pump(WakeList& woken) noexcept { notify_->pump(woken); }
+
+// Told with everybody else while its task looked at another branch of its select: it has been told.
 void NotifiedOperation::enlist(WaitNode& node) noexcept {
+  if (one_) return ListedOperation::enlist(node);
   WakeList woken;
   const Primitive::Hold hold(notify_->primitive_);
   notify_->primitive_.enlist(notify_->waiters_, node);
-  notify_->pump(woken);
-}
-
-bool NotifiedOperation::delist(WaitNode& node) noexcept {
-  const Primitive::Hold hold(notify_->primitive_);
-  return notify_->primitive_.delist(notify_->waiters_, node);
+  notify_->primitive_.grant(notify_->waiters_, node, woken);
 }
 
 void NotifiedOperation::give_back() noexcept {
   if (one_) notify_->notify_one();
 }
-
-WaitSubject NotifiedOperation::subject() const noexcept { return subject_of(notify_->primitive_); }
 
 }  // namespace detail
 }  // namespace quiesce

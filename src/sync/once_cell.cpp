@@ -83,17 +83,8 @@ bool TurnOperation::try_now() noexcept {
   return mine_ = core_->initialiser_.is_valid() && core_->initialiser_ == running_id();
 }
 
-void TurnOperation::enlist(WaitNode& node) noexcept {
-  WakeList woken;
-  const Primitive::Hold hold(core_->primitive_);
-  core_->primitive_.enlist(core_->waiters_, node);
-  core_->pump(woken);
-}
-
-bool TurnOperation::delist(WaitNode& node) noexcept {
-  const Primitive::Hold hold(core_->primitive_);
-  return core_->primitive_.delist(core_->waiters_, node);
-}
+WaitPlace TurnOperation::place() const noexcept { return {&core_->primitive_, &core_->waiters_}; }
+void TurnOperation::pump(WakeList& woken) noexcept { core_->pump(woken); }
 
 WaitSubject TurnOperation::subject() const noexcept {
   const Primitive::Hold hold(core_->primitive_, Use::Read);
@@ -116,6 +107,11 @@ Outcome<OnceTurn> GetTurn::take() noexcept {
   return Outcome<OnceTurn>::ok(has_turn_ ? OnceTurn(*core_) : OnceTurn());
 }
 
-Outcome<> OnceReady::take() noexcept { return Outcome<>::ok(); }
+std::expected<Obligation, Error> owe_turn(std::source_location where) {
+  TaskRecord* task = current_task();
+  auto owed = Obligation::detail_reserve(CxCore{task, task->id().generation}, ObligationKind::Lease, where);
+  if (!owed) return std::unexpected(Error(std::move(owed).error()));
+  return std::move(*owed);
+}
 
 }  // namespace quiesce::detail

@@ -79,6 +79,7 @@ bool Primitive::grant(WaitList& list, WaitNode& node, WakeList& woken) noexcept 
   node.granted = true;
   if (woken.claim(node.waiter)) return true;
   node.granted = false;
+  node.missed = true;
   return false;
 }
 

@@ -1,6 +1,5 @@
 #include "quiesce/detail/sync/raw_mutex.hpp"
 
-#include <new>
 #include <string>
 
 #include "quiesce/detail/coro/promise.hpp"
@@ -111,23 +110,6 @@ MutexStatistics RawMutex::statistics() const noexcept {
   const Primitive::Hold hold(primitive_, Use::Read);
   const std::uint64_t seen = word_.load(std::memory_order_relaxed);
   return {(seen & held) != 0, holder(), primitive_.waiting(), primitive_.waited()};
-}
-
-namespace {
-
-LeafNext finish_relock(TaskRecord&, void*, TaskWord) noexcept { return LeafNext::Resume; }
-WaitSubject relock_subject(void* mutex) noexcept { return static_cast<const RawMutex*>(mutex)->subject(); }
-constexpr LeafOps relock_wait{finish_relock, RawLockOperation::what, false, nullptr, nullptr, relock_subject};
-
-}  // namespace
-
-// A stubborn wait is claimed by a grant only, and one that does not escalate is never cut short.
-bool RelockAwaiter::start(TaskRecord& task) noexcept {
-  if (mutex_->try_lock() == RawMutex::Tried::Locked) return give_way(task);
-  begin_wait(task, relock_wait, mutex_, true);
-  node_ = {.waiter = waiter_of(task)};
-  mutex_->enlist(node_);
-  return true;
 }
 
 Error RawLockOperation::why_refused() const {

@@ -7,52 +7,14 @@
 
 namespace quiesce::detail {
 
-namespace {
-
-constexpr LeafOps select_wait{SelectBase::finish, "the first of several operations", true, nullptr, nullptr,
-                              SelectBase::subject};
-constexpr std::size_t nobody = ~std::size_t{0};
-
-/// After the wait: takes every branch out of its list; the winner's index.
-std::size_t delist_all(std::span<SelectBranch> branches) noexcept {
-  std::size_t granted = nobody, ended = nobody;
-  for (std::size_t i = 0; i < branches.size(); ++i) {
-    SelectBranch& branch = branches[i];
-    if (!branch.ops->delist(branch.op, branch.node)) continue;
-    QUIESCE_ASSERT(!branch.is_granted || granted == nobody, "one operation of a select is granted");
-    std::size_t& winner = branch.is_granted ? granted : ended;
-    if (winner == nobody) winner = i;
-  }
-  return granted != nobody ? granted : ended;
-}
-
-}  // namespace
-
 // ---- sleeping ----
 
 bool SleepOperation::try_now() noexcept {
   return !cx_has_timer(cx_) || until_ <= current_task()->kernel().executor().now();
 }
 
-void SleepOperation::fired(TimerEntry& entry) noexcept {
-  WaitNode& node = *static_cast<Alarm&>(entry).node;
-  node.granted = true;
-  if (!Kernel::claim(node.waiter)) node.granted = false;
-}
-
-void SleepOperation::enlist(WaitNode& node) noexcept {
-  alarm_.node = &node;
-  alarm_.deadline = until_;
-  alarm_.fire = fired;
-  current_task()->kernel().executor().arm(alarm_);
-}
-
-// Disarmed, it is not firing either: the mark stands.
-bool SleepOperation::delist(WaitNode& node) noexcept {
-  if (alarm_.node != nullptr) current_task()->kernel().executor().disarm(alarm_);
-  alarm_.node = nullptr;
-  return std::exchange(node.granted, false);
-}
+void SleepOperation::enlist(WaitNode& node) noexcept { alarm_.arm(node, until_); }
+bool SleepOperation::delist(WaitNode&) noexcept { return alarm_.disarm(); }
 
 Outcome<> SleepOperation::take() noexcept {
   if (cx_has_timer(cx_)) return Outcome<>::ok();
@@ -90,8 +52,14 @@ WaitSubject JoinOperationBase::subject() const noexcept { return {"task", nullpt
 
 // ---- the wait ----
 
-bool SelectBase::answer(TaskRecord& task, std::size_t winner, Outcome<>* refused) noexcept {
-  if (!settle(*this, task, winner, refused)) return give_way(task);
+const LeafOps SelectBase::select_wait{
+    finish, "the first of several operations", true, nullptr, nullptr, SelectBase::subject};
+const LeafOps SelectBase::select_closing{finish_closing, "what a select must have before its task goes on",
+                                         false,          nullptr,
+                                         nullptr,        SelectBase::subject};
+
+bool SelectBase::answer(TaskRecord& task, std::size_t won, Outcome<>* refused) noexcept {
+  if (!settle(*this, task, won, refused)) return give_way(task);
   signal(task, Signal::Ended);
   return true;
 }
@@ -116,31 +84,180 @@ bool SelectBase::start(PromiseBase& self, CxCore cx) noexcept {
   task.kernel().note_checkpoint(task);
   if (task.word.load().must_observe()) return refuse_request(task);
   const std::size_t count = branches.size();
-  const std::size_t first = biased || count == 1 ? 0 : cx_random_index(cx, count);
+  first = biased || count == 1 ? 0 : cx_random_index(cx, count);
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t at = (first + i) % count;
-    if (branches[at].ops->try_now(branches[at].op)) return answer(task, at, nullptr);
+    const OperationOps& ops = *branches[at].ops;
+    if (!ops.try_now(branches[at].op)) continue;
+    if (ops.more == nullptr) return answer(task, at, nullptr);
+    std::exception_ptr thrown;
+    const bool closes = ops.more->close != nullptr;
+    const Look seen =
+        closes || ops.more->again == nullptr ? Look::Yes : ops.more->again(branches[at].op, thrown);
+    if (seen == Look::NotYet) continue;
+    if (seen == Look::Threw) {
+      Outcome<> panicked = panic_as_outcome(task, std::move(thrown));
+      return answer(task, nobody, &panicked);
+    }
+    winner = at;
+    return closes ? go_on(task, close(task)) : answer(task, at, nullptr);
   }
-  if (!arm_wait(task, select_wait, this)) return refuse_request(task);
-  const Waiter waiter = waiter_of(task);
-  for (std::size_t i = 0; i < count && task.word.load().pending(); ++i) {
-    SelectBranch& branch = branches[(first + i) % count];
-    branch.node = WaitNode{.waiter = waiter, .operation = branch.op};
-    branch.ops->enlist(branch.op, branch.node);
+  return arm(task, false) || refuse_request(task);
+}
+
+/// What `start` says of what the end of a wait would.
+bool SelectBase::go_on(TaskRecord& task, LeafNext next) noexcept {
+  switch (next) {
+    case LeafNext::Resume: return give_way(task);
+    case LeafNext::Ended: signal(task, Signal::Ended); break;
+    case LeafNext::EndCancelled: refuse(task); break;
+    case LeafNext::Again: break;
   }
   return true;
 }
 
+/// One wait for all. `again`: those that have kept their places have them.
+bool SelectBase::arm(TaskRecord& task, bool again) noexcept {
+  if (!arm_wait(task, select_wait, this)) return false;
+  const Waiter waiter = waiter_of(task);
+  const std::size_t count = branches.size();
+  for (std::size_t i = 0; i < count && task.word.load().pending(); ++i) {
+    SelectBranch& branch = branches[(first + i) % count];
+    if (again && branch.ops->more == nullptr) {
+      branch.ops->renew(branch.op, branch.node, waiter);
+      continue;
+    }
+    branch.node = WaitNode{.waiter = waiter, .operation = branch.op};
+    branch.ops->enlist(branch.op, branch.node);
+  }
+  for (SelectBranch& branch : branches) {
+    if (branch.ops->more == nullptr || branch.ops->more->armed == nullptr) continue;
+    if (task.word.load().pending()) branch.ops->more->armed(branch.op);
+  }
+  return true;
+}
+
+void SelectBase::delist_with_more() noexcept {
+  for (std::size_t i = 0; i < branches.size(); ++i) {
+    SelectBranch& branch = branches[i];
+    if (branch.ops->more == nullptr || !branch.ops->delist(branch.op, branch.node)) continue;
+    if (winner == nobody || branch.is_granted) winner = i;
+  }
+}
+
+/// Whoever was granted wins, else a join whose task has ended.
+void SelectBase::delist_others() noexcept {
+  if (!std::exchange(others_wait, false)) return;
+  std::size_t granted = winner != nobody && branches[winner].is_granted ? winner : nobody, ended = winner;
+  for (std::size_t i = 0; i < branches.size(); ++i) {
+    SelectBranch& branch = branches[i];
+    if (branch.ops->more != nullptr || !branch.ops->delist(branch.op, branch.node)) continue;
+    QUIESCE_ASSERT(!branch.is_granted || granted == nobody, "one operation of a select is granted");
+    std::size_t& won = branch.is_granted ? granted : ended;
+    if (won == nobody) won = i;
+  }
+  winner = granted != nobody ? granted : ended;
+}
+
 LeafNext SelectBase::finish(TaskRecord& task, void* data, TaskWord before) noexcept {
   auto& select = *static_cast<SelectBase*>(data);
-  const std::size_t winner = delist_all(select.branches);
-  if (!before.has(TaskWord::by_request_bit))
-    return select.settle(select, task, winner, nullptr) ? LeafNext::Ended : LeafNext::Resume;
+  select.requested = before.has(TaskWord::by_request_bit);
+  select.winner = nobody;
+  select.others_wait = true;
+  select.delist_with_more();
+  if (select.requested || select.winner == nobody) select.delist_others();
   // As in WaitBase::finish: a grant may have been faster where the task ends for another reason.
-  if (winner != nobody) select.branches[winner].ops->give_back(select.branches[winner].op);
-  if (!select.observed) return LeafNext::EndCancelled;
-  Outcome<> cancelled = Outcome<>::cancelled(task.kernel().reason_seen_by(task));
-  return select.settle(select, task, nobody, &cancelled) ? LeafNext::Ended : LeafNext::Resume;
+  if (select.requested && select.winner != nobody)
+    select.branches[select.winner].ops->give_back(select.branches[select.winner].op);
+  return select.close(task);
+}
+
+LeafNext SelectBase::close(TaskRecord& task) noexcept {
+  for (; closing < branches.size(); ++closing) {
+    SelectBranch& branch = branches[closing];
+    const bool forced = task.word.load().escalated() || task.torn;
+    if (branch.ops->more == nullptr || branch.ops->more->close == nullptr || forced) continue;
+    if (branch.ops->more->close(branch.op, !requested && closing == winner)) continue;
+    arm_wait(task, select_closing, this, true);
+    branch.node = WaitNode{.waiter = waiter_of(task), .operation = branch.op};
+    branch.ops->more->close_enlist(branch.op, branch.node);
+    return LeafNext::Again;
+  }
+  closing = 0;
+  return look(task);
+}
+
+LeafNext SelectBase::finish_closing(TaskRecord& task, void* data, TaskWord) noexcept {
+  auto& select = *static_cast<SelectBase*>(data);
+  SelectBranch& closed = select.branches[select.closing++];
+  closed.ops->more->closed(closed.op);
+  return select.close(task);
+}
+
+LeafNext SelectBase::settle_with(TaskRecord& task, Outcome<>* refused) noexcept {
+  delist_others();
+  return settle(*this, task, refused == nullptr ? winner : nobody, refused) ? LeafNext::Ended
+                                                                            : LeafNext::Resume;
+}
+
+LeafNext SelectBase::settle_request(TaskRecord& task) noexcept {
+  winner = nobody;
+  delist_others();
+  if (!observed || task.word.load().escalated()) return LeafNext::EndCancelled;
+  Outcome<> cancelled = request_as_outcome(task);
+  return settle_with(task, &cancelled);
+}
+
+LeafNext SelectBase::look(TaskRecord& task) noexcept {
+  if (requested) return settle_request(task);
+  QUIESCE_ASSERT(winner != nobody, "a select ends by a request or by one of its branches");
+  const SelectBranch& won = branches[winner];
+  if (won.ops->more != nullptr && (task.word.load().escalated() || task.torn)) {
+    won.ops->give_back(won.op);
+    return settle_request(task);
+  }
+  if (won.ops->more == nullptr || won.ops->more->again == nullptr) return settle_with(task, nullptr);
+  std::exception_ptr thrown;
+  switch (won.ops->more->again(won.op, thrown)) {
+    case Look::Yes: return settle_with(task, nullptr);
+    case Look::Threw: {
+      Outcome<> panicked = panic_as_outcome(task, std::move(thrown));
+      return settle_with(task, &panicked);
+    }
+    case Look::NotYet: break;
+  }
+  const bool places_kept = others_wait;
+  const std::size_t woken = std::exchange(winner, nobody);
+  if (const std::optional<LeafNext> instead = look_at_the_rest(task, woken)) {
+    branches[woken].ops->give_back(branches[woken].op);
+    return *instead;
+  }
+  task.kernel().note_checkpoint(task);
+  if (arm(task, places_kept)) return LeafNext::Again;
+  branches[woken].ops->give_back(branches[woken].op);
+  return settle_request(task);
+}
+
+/// Those that look again were out of their lists: what came meanwhile has woken nobody. nullopt: nothing has.
+std::optional<LeafNext> SelectBase::look_at_the_rest(TaskRecord& task, std::size_t but) noexcept {
+  for (std::size_t n = 0; n < branches.size(); ++n) {
+    const std::size_t i = (first + n) % branches.size();
+    const OperationMore* const more = branches[i].ops->more;
+    if (i == but || more == nullptr || !branches[i].ops->try_now(branches[i].op)) continue;
+    winner = i;
+    if (more->again == nullptr) {
+      closing = static_cast<std::uint32_t>(i);
+      return close(task);
+    }
+    std::exception_ptr thrown;
+    const Look seen = more->again(branches[i].op, thrown);
+    if (seen == Look::Yes) return settle_with(task, nullptr);
+    winner = nobody;
+    if (seen == Look::NotYet) continue;
+    Outcome<> panicked = panic_as_outcome(task, std::move(thrown));
+    return settle_with(task, &panicked);
+  }
+  return std::nullopt;
 }
 
 WaitSubject SelectBase::subject(void* data) noexcept {

@@ -112,12 +112,12 @@ bool AcquireOperation::try_now() noexcept {
   return true;
 }
 
+WaitPlace AcquireOperation::place() const noexcept { return {&semaphore_->primitive_, &semaphore_->waiters_}; }
+void AcquireOperation::pump(WakeList& woken) noexcept { semaphore_->pump(woken); }
+
 void AcquireOperation::enlist(WaitNode& node) noexcept {
-  WakeList woken;
   node.count = count_;
-  const Primitive::Hold hold(semaphore_->primitive_);
-  semaphore_->primitive_.enlist(semaphore_->waiters_, node);
-  semaphore_->pump(woken);
+  ListedOperation::enlist(node);
 }
 
 // It may have been the one that those behind it waited for.

@@ -41,18 +41,11 @@ bool ChangedOperationBase::try_now() noexcept {
   return value_->now_.version != seen_;
 }
 
-void ChangedOperationBase::enlist(WaitNode& node) noexcept {
-  WakeList woken;
-  const Primitive::Hold hold(value_->primitive_);
-  value_->primitive_.enlist(value_->waiters_, node);
-  if (value_->now_.version != seen_) value_->primitive_.grant(value_->waiters_, node, woken);
-}
+WaitPlace ChangedOperationBase::place() const noexcept { return {&value_->primitive_, &value_->waiters_}; }
 
-bool ChangedOperationBase::delist(WaitNode& node) noexcept {
-  const Primitive::Hold hold(value_->primitive_);
-  return value_->primitive_.delist(value_->waiters_, node);
+// Those before it have been granted what has changed since.
+void ChangedOperationBase::pump(WakeList& woken) noexcept {
+  if (value_->now_.version != seen_) value_->primitive_.grant_all(value_->waiters_, woken);
 }
-
-WaitSubject ChangedOperationBase::subject() const noexcept { return subject_of(value_->primitive_); }
 
 }  // namespace quiesce::detail

@@ -25,32 +25,11 @@ bool TickOperation::try_now() noexcept {
          interval_->next_ <= task.kernel().executor().now();
 }
 
-void TickOperation::fired(TimerEntry& entry) noexcept {
-  WaitNode& node = *static_cast<Alarm&>(entry).node;
-  node.granted = true;
-  if (!Kernel::claim(node.waiter)) node.granted = false;
-}
-
-void TickOperation::enlist(WaitNode& node) noexcept {
-  alarm_.node = &node;
-  alarm_.deadline = interval_->next_;
-  alarm_.fire = fired;
-  current_task()->kernel().executor().arm(alarm_);
-}
-
-void TickOperation::disarm() noexcept {
-  if (alarm_.node != nullptr) current_task()->kernel().executor().disarm(alarm_);
-  alarm_.node = nullptr;
-}
-
-// Disarmed, it is not firing either: the mark stands.
-bool TickOperation::delist(WaitNode& node) noexcept {
-  disarm();
-  return std::exchange(node.granted, false);
-}
+void TickOperation::enlist(WaitNode& node) noexcept { alarm_.arm(node, interval_->next_); }
+bool TickOperation::delist(WaitNode&) noexcept { return alarm_.disarm(); }
 
 Outcome<Time> TickOperation::take() noexcept {
-  disarm();  // whoever fired it may not have let go of it yet
+  (void)alarm_.disarm();  // whoever fired it may not have let go of it yet
   if (!has_timer_) {
     return Outcome<Time>::err(Error(ErrorCode::MissingCapability,
                                     "Interval::tick: this context was given no timer (Capabilities::timer)"));

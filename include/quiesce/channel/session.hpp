@@ -8,6 +8,10 @@
 //
 //   while (auto request = co_await server.recv(cx)) request->reply(look_up(request->value()));
 //
+// A call is a Task of two operations, for when the request was sent the server may have seen it; in a select:
+//   auto pending = co_await client.request(cx, Query{…});                // or select(cx, client.request(query), …)
+//   auto first = co_await q::select(cx, pending.reply(), cx.sleep(1s));   // a `pending` that goes leaves the call
+//
 // A request that was received is an obligation of kind Ack, held by the receiving task (rules L1 to L4): its region cannot close before
 // it has been answered or dropped. Dropping it unanswered – the server returned early, failed, was cancelled – gives the caller
 // Err(Disconnected) "… was dropped without a reply": no caller waits for ever.
@@ -30,6 +34,7 @@
 
 #include "quiesce/cx.hpp"
 #include "quiesce/detail/channel/session_core.hpp"
+#include "quiesce/detail/channel/session_pending.hpp"
 #include "quiesce/scope.hpp"
 #include "quiesce/sendable.hpp"
 #include "quiesce/task.hpp"
@@ -209,9 +214,21 @@ class Client {
     QUIESCE_ASSERT(core_ != nullptr, "a client that was moved from calls nobody");
     return detail::call_session<Req, Rep>(Cx(cx.core()), core_, std::move(request));
   }
+  /// The first half of `call`: PendingReply<Req, Rep>, whose `reply(cx)` is the other. In a select the request goes with an operation
+  /// that another was faster than.
+  template <class Caps>
+  auto request(const BasicCx<Caps>& cx, Req request) const {
+    return Wait<Asking>(cx.core(), asking(std::move(request)));
+  }
+  auto request(Req request) const { return Operation<Asking>(asking(std::move(request))); }
   Statistics statistics() const noexcept { return look(*core_); }
 
  private:
+  using Asking = detail::RequestOperation<Req, Rep>;
+  Asking asking(Req&& request) const {
+    QUIESCE_ASSERT(core_ != nullptr, "a client that was moved from calls nobody");
+    return Asking(core_, std::move(request));
+  }
   template <class, class>
   friend class Server;
   static Statistics look(const detail::SessionCore& core) noexcept {

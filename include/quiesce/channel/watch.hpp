@@ -29,8 +29,9 @@
 #include "quiesce/cx.hpp"
 #include "quiesce/detail/assert.hpp"
 #include "quiesce/detail/channel/watch_core.hpp"
+#include "quiesce/detail/channel/watch_until.hpp"
+#include "quiesce/detail/core/soundness_closure.hpp"
 #include "quiesce/sendable.hpp"
-#include "quiesce/task.hpp"
 
 namespace quiesce {
 
@@ -50,15 +51,6 @@ class WatchChangeOf : public WatchChange {
     return Outcome<value_type>::err(core().gone());
   }
 };
-
-template <class T, class Predicate>
-Task<std::shared_ptr<const T>> wait_for_watched(Cx cx, std::shared_ptr<WatchCore> core, std::uint64_t* seen,
-                                                Predicate holds) {
-  co_await cx.checkpoint();
-  auto latest = std::static_pointer_cast<const T>(core->read(seen));
-  while (!holds(*latest)) latest = co_await Wait<WatchChangeOf<T>>(cx.core(), WatchChangeOf<T>(*core, *seen));
-  co_return std::move(latest);
-}
 
 }  // namespace detail
 
@@ -102,11 +94,17 @@ class Receiver {
   auto changed() { return Operation<Change>(Change(core(), seen_)); }
   /// std::shared_ptr<const T>, never null: the first value seen for which the predicate holds, the latest now included.
   template <class Caps, class Predicate>
-  Task<std::shared_ptr<const T>> wait_for(const BasicCx<Caps>& cx, Predicate&& holds) {
+  auto wait_for(const BasicCx<Caps>& cx, Predicate&& holds) {
     static_assert(detail::SurvivesAwait<Predicate>, QUIESCE_DETAIL_MISCOMPILED_CLOSURE);
-    (void)core();
-    return detail::wait_for_watched<T, std::decay_t<Predicate>>(Cx(cx.core()), core_, &seen_,
-                                                                std::forward<Predicate>(holds));
+    using Until = detail::WatchUntil<T, std::decay_t<Predicate>>;
+    return Wait<Until>(cx.core(), Until(core(), seen_, std::forward<Predicate>(holds)));
+  }
+  /// For select.
+  template <class Predicate>
+  auto wait_for(Predicate&& holds) {
+    static_assert(detail::SurvivesAwait<Predicate>, QUIESCE_DETAIL_MISCOMPILED_CLOSURE);
+    using Until = detail::WatchUntil<T, std::decay_t<Predicate>>;
+    return Operation<Until>(Until(core(), seen_, std::forward<Predicate>(holds)));
   }
   Statistics statistics() const noexcept { return core().statistics(); }
 

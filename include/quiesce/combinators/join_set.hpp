@@ -10,8 +10,9 @@
 // failure that nobody has joined goes to the region's policy (S5, R7).
 //   spawn(cx, f, args...)        as scope.spawn; refused with RegionAtCapacity when as many run as may
 //   spawn_next(cx, f, args...)   the same once there is a place; a cancel point
-//   join_next(cx)                the outcome of the next one that has ended; nullopt when none is left
-//   next(cx), next()             the same as an operation, for select: the handle of a task that has ended, or is just about to
+//   place(cx), place()           until there is a place: a JoinSetPlace, for spawn(place, cx, f, args...); for select
+//   join_next(cx), join_next()   the outcome of the next one that has ended; nullopt when none is left; for select too
+//   next(cx), next()             the same without its outcome: the handle of a task that has ended, or is just about to
 //   join_all(cx)                 all outcomes, in the order of their ends; cancelled while it waits it cancels and drains all (J6)
 //   abort_all()                  asks all to stop; at once
 //   shutdown(cx)                 asks all to stop, and waits, uncancellably, until they have ended; their outcomes are dropped
@@ -69,16 +70,13 @@ class JoinSetState {
   // Any thread:
   void ended(JoinSetMember& member) noexcept;
 
-  // The wait:
-  /// One has ended, or there is none.
-  bool try_next() noexcept;
-  void enlist(WaitNode& node) noexcept;
-  bool delist(WaitNode& node) noexcept;
-  WaitSubject subject() const noexcept { return subject_of(primitive_); }
+  /// The member that has ended first, which stays.
+  JoinSetMember* front_ended() const noexcept;
 
   Turnstile places;
 
  private:
+  friend class NextBase;
   bool has_next() const noexcept { return ended_first_ != nullptr || size_ == 0; }
 
   Primitive primitive_;
@@ -114,28 +112,62 @@ class JoinSetHook {
   TurnstilePass place_;
 };
 
-template <class T, class E>
-class NextOperation {
+/// Until one has ended, or is about to, or there is none.
+class NextBase : public ListedOperation<NextBase> {
  public:
-  using value_type = std::optional<TaskHandle<T, E>>;
-  using error_type = Error;
   static constexpr const char* what = "a task of a set to end";
 
-  explicit NextOperation(JoinSetState& state) noexcept : state_(&state) {}
-  bool try_now() noexcept { return state_->try_next(); }
-  void enlist(WaitNode& node) noexcept { state_->enlist(node); }
-  bool delist(WaitNode& node) noexcept { return state_->delist(node); }
+  explicit NextBase(JoinSetState& state) noexcept : state_(&state) {}
+  bool try_now() noexcept;
+  WaitPlace place() const noexcept;
+  void pump(WakeList& woken) noexcept;
+
+ protected:
+  JoinSetState* state_;
+};
+
+template <class T, class E>
+class NextOperation : public NextBase {
+ public:
+  using value_type = std::optional<TaskHandle<T, E>>;
+
+  using NextBase::NextBase;
   Outcome<value_type> take() noexcept {
     JoinSetMember* member = state_->pop_ended();
     if (member == nullptr) return Outcome<value_type>::ok(value_type());
     const std::unique_ptr<JoinSetMember> gone = state_->remove(*member);
     return Outcome<value_type>::ok(value_type(std::move(static_cast<JoinSetTask<T, E>&>(*member).handle)));
   }
-  void give_back() noexcept {}  // it stays where it is until it is taken
-  WaitSubject subject() const noexcept { return state_->subject(); }
+};
+
+/// A stubborn wait for the end of a task that is about to end. It has no other joiner.
+void wait_for_end(TaskRecord& task, Waiter waiter) noexcept;
+
+/// The outcome of the next one. What has won has perhaps not ended altogether: it closes (sync/wait.hpp).
+template <class T, class E>
+class JoinNextOperation : public NextBase {
+ public:
+  using value_type = std::optional<Outcome<T, E>>;
+
+  using NextBase::NextBase;
+  void armed() noexcept {}
+  bool close(bool won) noexcept {
+    const JoinSetMember* member = won ? state_->front_ended() : nullptr;
+    return member == nullptr || is_done(record_of(*member));
+  }
+  void close_enlist(WaitNode& node) noexcept { wait_for_end(record_of(*state_->front_ended()), node.waiter); }
+  void closed() noexcept {}
+  Outcome<value_type> take() noexcept {
+    JoinSetMember* member = state_->pop_ended();
+    if (member == nullptr) return Outcome<value_type>::ok(value_type());
+    const std::unique_ptr<JoinSetMember> gone = state_->remove(*member);
+    return Outcome<value_type>::ok(value_type(take_outcome(static_cast<JoinSetTask<T, E>&>(*member).handle)));
+  }
 
  private:
-  JoinSetState* state_;
+  static TaskRecord& record_of(const JoinSetMember& member) noexcept {
+    return *static_cast<const JoinSetTask<T, E>&>(member).handle.detail_record();
+  }
 };
 
 template <class T, class E, class F, class CxType, class... Args>
@@ -146,17 +178,12 @@ Task<T, E> run_member(CxType cx, JoinSetHook, F f, Args... args) {
   co_await std::move(finish);
 }
 
-/// The outcome of a task that has ended, or is about to.
-template <class T, class E>
-Task<Outcome<T, E>> reap(TaskHandle<T, E> handle) {
-  TaskRecord* record = handle.detail_record();
-  while (!is_done(*record)) co_await WaitAny{{&record, 1}, {}, true};
-  co_return take_outcome(handle);
-}
-
 SpawnError join_set_full(const Turnstile& places);
 
 }  // namespace detail
+
+/// A place in a JoinSet with a bound. Move-only; its destructor gives it back.
+using JoinSetPlace = detail::TurnstilePass;
 
 template <class T, class E = Error>
 class JoinSet {
@@ -182,6 +209,17 @@ class JoinSet {
     if (!place) return std::unexpected(detail::join_set_full(state_->places));
     return spawn_at(std::move(place), cx, std::forward<F>(f), std::forward<Args>(args)...);
   }
+  /// At a place that was waited for: nobody else has it.
+  template <class Caps, class F, class... Args>
+  std::expected<void, SpawnError> spawn(JoinSetPlace place, const BasicCx<Caps>& cx, F&& f, Args&&... args) {
+    check<Caps, F, Args...>();
+    return spawn_at(std::move(place), cx, std::forward<F>(f), std::forward<Args>(args)...);
+  }
+  template <class Caps>
+  auto place(const BasicCx<Caps>& cx) {
+    return state_->places.enter(cx.core());
+  }
+  auto place() { return Operation<detail::EnterOperation>(detail::EnterOperation(state_->places)); }
   template <class Caps, class F, class... Args>
   Task<> spawn_next(const BasicCx<Caps>& cx, F&& f, Args&&... args) {
     check<Caps, F, Args...>();
@@ -195,9 +233,10 @@ class JoinSet {
   }
   auto next() { return Operation<detail::NextOperation<T, E>>(detail::NextOperation<T, E>(*state_)); }
   template <class Caps>
-  Task<std::optional<Outcome<T, E>>> join_next(const BasicCx<Caps>& cx) {
-    return join_one(Cx(cx.core()));
+  auto join_next(const BasicCx<Caps>& cx) {
+    return Wait<JoinNext>(cx.core(), JoinNext(*state_));
   }
+  auto join_next() { return Operation<JoinNext>(JoinNext(*state_)); }
   template <class Caps>
   Task<std::vector<Outcome<T, E>>> join_all(const BasicCx<Caps>& cx) {
     return join_the_rest(Cx(cx.core()));
@@ -217,6 +256,7 @@ class JoinSet {
   std::uint32_t running() const noexcept { return state_->places.statistics().inside; }
 
  private:
+  using JoinNext = detail::JoinNextOperation<T, E>;
   template <class Caps, class F, class... Args>
   static constexpr void check() {
     static_assert(detail::Holds<Caps::bits, cap::Spawn::bits>,
@@ -267,17 +307,10 @@ class JoinSet {
     co_await std::move(spawned);
   }
 
-  Task<std::optional<Outcome<T, E>>> join_one(Cx cx) {
-    auto handle = co_await next(cx);
-    if (!handle) co_return std::nullopt;
-    Outcome<T, E> ended = co_await detail::reap<T, E>(std::move(*handle));
-    co_return std::optional<Outcome<T, E>>(std::move(ended));
-  }
   Task<std::vector<Outcome<T, E>>> join_the_rest(Cx cx) {
     std::vector<Outcome<T, E>> outcomes;
     for (;;) {
-      auto waiting = join_one(cx);
-      auto next_one = co_await std::move(waiting).outcome();
+      auto next_one = co_await join_next(cx).outcome();
       if (!next_one.is_ok()) {
         co_await drain_all();
         detail::FinishWith<std::vector<Outcome<T, E>>, Error> finish(

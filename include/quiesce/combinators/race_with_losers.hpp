@@ -31,18 +31,8 @@ template <class T, class E>
 Task<RaceOutcomes<T, E>> race_outcomes(ScopeCore scope, CxCore cx, std::vector<TaskHandle<T, E>> handles) {
   using Result = RaceOutcomes<T, E>;
   std::vector<TaskRecord*> records = records_of_all(handles);
-  if (auto misuse = combinator_misuse(scope, cx, records, "race_with_losers"))
-    co_await fail(std::move(*misuse));
-  WaitEnd end = co_await WaitAny{records};
-  if (end == WaitEnd::Cancelled) {
-    request_all(records, CancelReason::parent_cancelled("the race was cancelled").with_cause(calling_reason()));
-    co_await drain(records);
-    auto finish = end_cancelled(records).template as<Result>();
-    co_await std::move(finish);
-  }
-  const std::size_t winner = draw_winner(records, cx);
-  request_all(records, CancelReason::race_lost("another branch of the race has won"));
-  co_await drain(records);
+  auto racing = race_to_the_end(scope, cx, records, "race_with_losers");
+  const std::size_t winner = co_await std::move(racing);
   std::vector<Outcome<T, E>> outcomes;
   outcomes.reserve(handles.size());
   for (auto& handle : handles) outcomes.push_back(take_outcome(handle));

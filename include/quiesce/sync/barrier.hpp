@@ -22,19 +22,17 @@ class Barrier;
 
 namespace detail {
 
-class ArriveOperation {
+class ArriveOperation : public ListedOperation<ArriveOperation> {
  public:
   using value_type = bool;
-  using error_type = Error;
   static constexpr const char* what = "a barrier";
+  static constexpr bool told_together = true;
 
   explicit ArriveOperation(Barrier& barrier) noexcept : barrier_(&barrier) {}
   bool try_now() noexcept;
-  void enlist(WaitNode& node) noexcept;
-  bool delist(WaitNode& node) noexcept;
   Outcome<bool> take() noexcept;
-  void give_back() noexcept {}  // the round is over
-  WaitSubject subject() const noexcept;
+  WaitPlace place() const noexcept;
+  void pump(WakeList& woken) noexcept;
 
  private:
   friend Barrier;

@@ -21,19 +21,17 @@ class Event;
 
 namespace detail {
 
-class EventWaitOperation {
+class EventWaitOperation : public ListedOperation<EventWaitOperation> {
  public:
   using value_type = void;
-  using error_type = Error;
   static constexpr const char* what = "an event";
+  static constexpr bool told_together = true;
 
   explicit EventWaitOperation(Event& event) noexcept : event_(&event) {}
   bool try_now() noexcept;
-  void enlist(WaitNode& node) noexcept;
-  bool delist(WaitNode& node) noexcept;
   Outcome<> take() noexcept { return Outcome<>::ok(); }
-  void give_back() noexcept {}
-  WaitSubject subject() const noexcept;
+  WaitPlace place() const noexcept;
+  void pump(WakeList& woken) noexcept;
 
  private:
   Event* event_;

@@ -20,19 +20,16 @@ class Latch;
 
 namespace detail {
 
-class LatchWaitOperation {
+class LatchWaitOperation : public ListedOperation<LatchWaitOperation> {
  public:
   using value_type = void;
-  using error_type = Error;
   static constexpr const char* what = "a latch";
 
   explicit LatchWaitOperation(Latch& latch) noexcept : latch_(&latch) {}
   bool try_now() noexcept;
-  void enlist(WaitNode& node) noexcept;
-  bool delist(WaitNode& node) noexcept;
   Outcome<> take() noexcept { return Outcome<>::ok(); }
-  void give_back() noexcept {}
-  WaitSubject subject() const noexcept;
+  WaitPlace place() const noexcept;
+  void pump(WakeList& woken) noexcept;
 
  private:
   Latch* latch_;

@@ -27,8 +27,8 @@
 #include <utility>
 
 #include "quiesce/cx.hpp"
-#include "quiesce/detail/sync/deadline.hpp"
 #include "quiesce/detail/sync/raw_mutex.hpp"
+#include "quiesce/detail/sync/timed.hpp"
 #include "quiesce/detail/sync/wait.hpp"
 #include "quiesce/sendable.hpp"
 
@@ -115,11 +115,18 @@ class Mutex {
   /// Err(TimedOut) if it is not its turn by then.
   template <class Caps>
   auto lock_until(const BasicCx<Caps>& cx, Time until) {
-    return detail::wait_until(cx, detail::LockOperation<T>(*this), until);
+    return detail::wait_until(cx, detail::LockOperation<T>(*this), until, "Mutex::lock_until");
   }
   template <class Caps>
   auto lock_for(const BasicCx<Caps>& cx, Duration duration) {
     return lock_until(cx, cx.now() + duration);
+  }
+  /// For select: `duration` counts from there.
+  auto lock_until(Time until) {
+    return detail::wait_until(detail::LockOperation<T>(*this), {until, {}, "Mutex::lock_until"});
+  }
+  auto lock_for(Duration duration) {
+    return detail::wait_until(detail::LockOperation<T>(*this), {{}, duration, "Mutex::lock_for"});
   }
   /// nullopt: somebody has it. No cancel point. Also for code outside of tasks.
   std::optional<MutexGuard<T>> try_lock() noexcept {

@@ -24,19 +24,18 @@ class Notify;
 
 namespace detail {
 
-class NotifiedOperation {
+class NotifiedOperation : public ListedOperation<NotifiedOperation> {
  public:
   using value_type = void;
-  using error_type = Error;
   static constexpr const char* what = "a notification";
 
   explicit NotifiedOperation(Notify& notify) noexcept : notify_(&notify) {}
   bool try_now() noexcept;
   void enlist(WaitNode& node) noexcept;
-  bool delist(WaitNode& node) noexcept;
   Outcome<> take() noexcept { return Outcome<>::ok(); }
   void give_back() noexcept;
-  WaitSubject subject() const noexcept;
+  WaitPlace place() const noexcept;
+  void pump(WakeList& woken) noexcept;
 
  private:
   friend Notify;

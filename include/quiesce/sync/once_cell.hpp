@@ -13,19 +13,27 @@
 // another's. The value stays where it is until the cell goes; the pointer is good as long.
 // Cancel-safety: a wait that is cancelled leaves no place; an initialiser that is cancelled leaves the cell empty.
 // Refuses: InvalidArgument to an initialiser that asks for the value it is making. First come, first served.
-// Thread-safety: any thread. Cost: once made, one load; before, one lock. `get_or_init` and `Lazy::get` are Tasks and take no part in
-// select; wait for `ready()` there, which waits without initialising. The cell must outlive those who wait.
+// Thread-safety: any thread. Cost: once made, one load; before, one lock. `get_or_init` and `Lazy::get` are Tasks, for
+// what they run cannot be given up half done; in a select take `ready()`, which waits without initialising, or `turn()`, which gives
+// the value or the right to make it:
+//   auto first = co_await q::select(cx, config.turn(), stop.wait());
+//   if (auto* turn = std::get_if<0>(&first); turn && *turn) turn->make(co_await load(cx));
+// The cell must outlive those who wait.
 #include <atomic>
 #include <concepts>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <optional>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
 #include "quiesce/cx.hpp"
+#include "quiesce/detail/assert.hpp"
 #include "quiesce/detail/core/soundness_closure.hpp"
 #include "quiesce/detail/sync/wait.hpp"
+#include "quiesce/obligation.hpp"
 #include "quiesce/sendable.hpp"
 #include "quiesce/task.hpp"
 
@@ -90,15 +98,14 @@ class [[nodiscard]] OnceTurn {
 };
 
 /// Waits for the value, or for the turn to make it where `wants_turn`.
-class TurnOperation {
+class TurnOperation : public ListedOperation<TurnOperation> {
  public:
-  using error_type = Error;
   static constexpr const char* what = "a once cell";
 
   TurnOperation(OnceCore& core, bool wants_turn) noexcept : core_(&core), wants_turn_(wants_turn) {}
   bool try_now() noexcept;
-  void enlist(WaitNode& node) noexcept;
-  bool delist(WaitNode& node) noexcept;
+  WaitPlace place() const noexcept;
+  void pump(WakeList& woken) noexcept;
   void give_back() noexcept {
     if (has_turn_) core_->finish(false);
   }
@@ -120,12 +127,23 @@ class GetTurn : public TurnOperation {
   Outcome<OnceTurn> take() noexcept;
 };
 
+template <class T>
 class OnceReady : public TurnOperation {
  public:
-  using value_type = void;
-  explicit OnceReady(OnceCore& core) noexcept : TurnOperation(core, false) {}
-  Outcome<> take() noexcept;
+  using value_type = const T*;
+  OnceReady(OnceCore& core, const std::optional<T>& value) noexcept
+      : TurnOperation(core, false), value_(&value) {}
+  Outcome<const T*> take() noexcept { return Outcome<const T*>::ok(&**value_); }
+
+ private:
+  const std::optional<T>* value_;
 };
+
+/// The running task's obligation to make the value, or to let another.
+std::expected<Obligation, Error> owe_turn(std::source_location where);
+
+template <class T>
+class ValueOrTurn;
 
 template <class R>
 struct made_by {
@@ -136,6 +154,58 @@ template <class T, class E>
 struct made_by<Task<T, E>> {
   using type = T;
   static constexpr bool is_task = true;
+};
+
+}  // namespace detail
+
+/// The value of a OnceCell<T>, or the right to make it. Move-only; a right that is let go unused passes to the next. It is an
+/// obligation of kind Lease in the ledger of its task's region (L1 to L4).
+template <class T>
+class [[nodiscard]] OnceCellTurn {
+ public:
+  /// True: the value is this task's to make.
+  explicit operator bool() const noexcept { return bool(turn_); }
+  /// nullptr: not made yet.
+  const T* value() const noexcept { return turn_ || value_ == nullptr || !*value_ ? nullptr : &**value_; }
+  /// Once, by who has the right (asserted). T's constructor may throw: the right is kept then.
+  template <class... Args>
+  const T* make(Args&&... args) {
+    QUIESCE_ASSERT(turn_, "only who has the right makes the value of a once cell");
+    value_->emplace(std::forward<Args>(args)...);
+    turn_.made();
+    (void)owed_->commit();
+    return &**value_;
+  }
+
+ private:
+  friend detail::ValueOrTurn<T>;
+  OnceCellTurn(std::optional<T>& value, detail::OnceTurn turn, std::optional<Obligation> owed) noexcept
+      : value_(&value), turn_(std::move(turn)), owed_(std::move(owed)) {}
+  std::optional<T>* value_;
+  detail::OnceTurn turn_;
+  std::optional<Obligation> owed_;  // of a right
+};
+
+namespace detail {
+
+template <class T>
+class ValueOrTurn : public TurnOperation {
+ public:
+  using value_type = OnceCellTurn<T>;
+  ValueOrTurn(OnceCore& core, std::optional<T>& value, std::source_location where) noexcept
+      : TurnOperation(core, true), value_(&value), where_(where) {}
+  Outcome<value_type> take() noexcept {
+    if (auto error = refused()) return Outcome<value_type>::err(std::move(*error));
+    if (!has_turn_) return Outcome<value_type>::ok(value_type(*value_, OnceTurn(), std::nullopt));
+    OnceTurn turn(*core_);
+    auto owed = owe_turn(where_);
+    if (!owed) return Outcome<value_type>::err(std::move(owed).error());
+    return Outcome<value_type>::ok(value_type(*value_, std::move(turn), std::move(*owed)));
+  }
+
+ private:
+  std::optional<T>* value_;
+  std::source_location where_;
 };
 
 }  // namespace detail
@@ -168,15 +238,25 @@ class OnceCell {
     turn.made();
     return true;
   }
-  /// Until it has a value, by whoever. For select too.
+  /// Until it has a value, by whoever: `const T*`, never nullptr.
   template <class Caps>
   auto ready(const BasicCx<Caps>& cx) {
-    return Wait<detail::OnceReady>(cx.core(), detail::OnceReady(core_));
+    return Wait<Ready>(cx.core(), Ready(core_, value_));
   }
-  auto ready() { return Operation<detail::OnceReady>(detail::OnceReady(core_)); }
+  auto ready() { return Operation<Ready>(Ready(core_, value_)); }
+  /// Until it has a value, or this task may make it: OnceCellTurn<T>. What `get_or_init` is made of.
+  template <class Caps>
+  auto turn(const BasicCx<Caps>& cx, std::source_location where = std::source_location::current()) {
+    return Wait<TurnOf>(cx.core(), TurnOf(core_, value_, where));
+  }
+  auto turn(std::source_location where = std::source_location::current()) {
+    return Operation<TurnOf>(TurnOf(core_, value_, where));
+  }
   OnceCellStatistics statistics() const noexcept { return core_.statistics(); }
 
  private:
+  using Ready = detail::OnceReady<T>;
+  using TurnOf = detail::ValueOrTurn<T>;
   template <class Caps, class F>
   Task<const T*> init(BasicCx<Caps> cx, F f) {
     if (!core_.is_ready()) {
@@ -226,6 +306,12 @@ class Lazy {
       return cell_.get_or_init(cx, [this] { return make_(); });
     }
   }
+  /// Until somebody has made it: `const T*`, never nullptr. Makes nothing itself. For select too.
+  template <class Caps>
+  auto ready(const BasicCx<Caps>& cx) {
+    return cell_.ready(cx);
+  }
+  auto ready() { return cell_.ready(); }
   /// nullptr: not made yet.
   const T* get_if_made() const noexcept { return cell_.get(); }
   OnceCellStatistics statistics() const noexcept { return cell_.statistics(); }
@@ -259,5 +345,7 @@ template <class T, class F>
 inline constexpr bool enable_sync<Lazy<T, F>> = Sendable<T>;
 template <>
 inline constexpr bool enable_sendable<detail::OnceTurn> = false;
+template <class T>
+inline constexpr bool enable_sendable<OnceCellTurn<T>> = false;
 
 }  // namespace quiesce

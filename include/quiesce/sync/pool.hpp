@@ -17,7 +17,10 @@
 // `close()` refuses every task that waits, and every later one, with Disconnected; idle things are dropped, and lent ones when they
 // come back.
 // Cancel-safety: an `acquire` that is cancelled has no thing and no place; one that it was just checking or making is dropped.
-// `acquire` is a Task (a wait, a check, perhaps the making) and takes no part in select. Refuses: Disconnected, InvalidArgument for
+// `acquire` is a Task (a wait, a check, perhaps the making); in a select wait for the place, which cannot be half had, and open it then:
+//   auto first = co_await q::select(cx, pool.reserve(), stop.wait());
+//   if (auto* place = std::get_if<0>(&first)) auto connection = co_await std::move(*place).open(cx);
+// Refuses: Disconnected, InvalidArgument for
 // a pool of none, and as a reservation does (RegionAtCapacity). Thread-safety: any thread; acquiring is for tasks.
 // Cost: an idle one two short locks and the ledger's, and the frame, from the pool of frames. It must outlive its loans.
 #include <chrono>
@@ -40,6 +43,12 @@ namespace quiesce {
 
 template <class T>
 class Pool;
+template <class T>
+class PoolPlace;
+namespace detail {
+template <class T>
+class PoolReserve;
+}
 
 /// One thing of a Pool<T>, lent. Move-only; its destructor gives it back.
 template <class T>
@@ -82,6 +91,42 @@ class [[nodiscard]] PooledGuard {
   SemaphorePermit permit_;
 };
 
+/// A place in a Pool<T>: nobody can be faster any more. Move-only; an obligation like a loan, given back by its destructor.
+template <class T>
+class [[nodiscard]] PoolPlace {
+ public:
+  PoolPlace(PoolPlace&&) noexcept = default;
+  PoolPlace& operator=(PoolPlace&&) noexcept = default;
+
+  /// An idle thing that passes the check, or a new one. Once.
+  Task<PooledGuard<T>> open(Cx cx) && { return pool_->lend(cx, std::move(permit_)); }
+
+ private:
+  friend detail::PoolReserve<T>;
+  PoolPlace(Pool<T>& pool, SemaphorePermit permit) noexcept : pool_(&pool), permit_(std::move(permit)) {}
+  Pool<T>* pool_;
+  SemaphorePermit permit_;
+};
+
+namespace detail {
+
+template <class T>
+class PoolReserve : public PlaceOperation {
+ public:
+  using value_type = PoolPlace<T>;
+  PoolReserve(Pool<T>& pool, PlaceOperation place) noexcept : PlaceOperation(std::move(place)), pool_(&pool) {}
+  Outcome<PoolPlace<T>> take() noexcept {
+    Outcome<SemaphorePermit> place = PlaceOperation::take();
+    if (!place.is_ok()) return Outcome<PoolPlace<T>>::err(pool_->core_.refusal(std::move(place).error()));
+    return Outcome<PoolPlace<T>>::ok(PoolPlace<T>(*pool_, std::move(place).value()));
+  }
+
+ private:
+  Pool<T>* pool_;
+};
+
+}  // namespace detail
+
 template <class T>
 class Pool {
   static_assert(std::move_constructible<T>,
@@ -109,9 +154,25 @@ class Pool {
   }
 
   Task<PooledGuard<T>> acquire(Cx cx, std::source_location where = std::source_location::current()) {
-    auto place = co_await Wait<detail::PlaceOperation>(cx.core(), core_.place(where)).outcome();
-    if (place.is_err()) co_await fail(core_.refusal(std::move(place).error()));
-    SemaphorePermit permit = co_await std::move(place);
+    PoolPlace<T> place = co_await reserve(cx, where);
+    auto opening = std::move(place).open(cx);
+    co_return co_await std::move(opening);
+  }
+  /// The first half of `acquire`, for select: a place, at which `open` gives a thing.
+  auto reserve(const Cx& cx, std::source_location where = std::source_location::current()) {
+    return Wait<detail::PoolReserve<T>>(cx.core(), detail::PoolReserve<T>(*this, core_.place(where)));
+  }
+  auto reserve(std::source_location where = std::source_location::current()) {
+    return Operation<detail::PoolReserve<T>>(detail::PoolReserve<T>(*this, core_.place(where)));
+  }
+
+  void close() noexcept { drop(core_.close()); }
+  PoolStatistics statistics() const noexcept { return core_.statistics(); }
+
+ private:
+  friend PoolPlace<T>;
+  friend detail::PoolReserve<T>;
+  Task<PooledGuard<T>> lend(Cx cx, SemaphorePermit permit) {
     drop(core_.take_aged(cx.now()));
     while (std::unique_ptr<Thing> idle{static_cast<Thing*>(core_.take_idle(cx.now()))}) {
       bool good = check_ == nullptr || check_(idle->value);
@@ -126,11 +187,6 @@ class Pool {
     auto made = std::make_unique<Thing>(core_, cx.now(), std::move(value));
     co_return PooledGuard<T>(core_, std::move(made), std::move(permit));
   }
-
-  void close() noexcept { drop(core_.close()); }
-  PoolStatistics statistics() const noexcept { return core_.statistics(); }
-
- private:
   template <class Make>
   static std::function<Task<T>(Cx)> as_task(Make make) {
     if constexpr (std::is_invocable_r_v<Task<T>, Make&, Cx>) {
@@ -158,5 +214,7 @@ template <class T>
 inline constexpr bool enable_sync<Pool<T>> = Sendable<T>;
 template <class T>
 inline constexpr bool enable_sendable<PooledGuard<T>> = false;
+template <class T>
+inline constexpr bool enable_sendable<PoolPlace<T>> = false;
 
 }  // namespace quiesce

@@ -24,7 +24,7 @@
 #include <utility>
 
 #include "quiesce/cx.hpp"
-#include "quiesce/detail/sync/deadline.hpp"
+#include "quiesce/detail/sync/timed.hpp"
 #include "quiesce/detail/sync/wait.hpp"
 #include "quiesce/sendable.hpp"
 
@@ -94,6 +94,10 @@ class RwLockOperationBase {
   }
   void enlist(WaitNode& node) noexcept { lock_->enlist(kind_, node); }
   bool delist(WaitNode& node) noexcept { return lock_->delist(kind_, node); }
+  bool keep_place(WaitNode& node, Waiter waiter) noexcept {
+    const Primitive::Hold hold(lock_->primitive());
+    return Primitive::keep_place(node, waiter);
+  }
   void give_back() noexcept {
     if (!mine_) lock_->give_back(kind_);
   }
@@ -242,11 +246,11 @@ class RwLock {
   /// Err(TimedOut) if it is not its turn by then.
   template <class Caps>
   auto read_until(const BasicCx<Caps>& cx, Time until) {
-    return detail::wait_until(cx, Read(*this), until);
+    return detail::wait_until(cx, Read(*this), until, "RwLock::read_until");
   }
   template <class Caps>
   auto write_until(const BasicCx<Caps>& cx, Time until) {
-    return detail::wait_until(cx, Write(*this), until);
+    return detail::wait_until(cx, Write(*this), until, "RwLock::write_until");
   }
   template <class Caps>
   auto read_for(const BasicCx<Caps>& cx, Duration duration) {
@@ -255,6 +259,15 @@ class RwLock {
   template <class Caps>
   auto write_for(const BasicCx<Caps>& cx, Duration duration) {
     return write_until(cx, cx.now() + duration);
+  }
+  /// For select: a duration counts from there.
+  auto read_until(Time until) { return detail::wait_until(Read(*this), {until, {}, "RwLock::read_until"}); }
+  auto write_until(Time until) { return detail::wait_until(Write(*this), {until, {}, "RwLock::write_until"}); }
+  auto read_for(Duration duration) {
+    return detail::wait_until(Read(*this), {{}, duration, "RwLock::read_for"});
+  }
+  auto write_for(Duration duration) {
+    return detail::wait_until(Write(*this), {{}, duration, "RwLock::write_for"});
   }
   /// nullopt: a writer is inside or waits; for a writer, anybody. No cancel point. Also for code outside of tasks.
   std::optional<ReadGuard<T>> try_read() noexcept { return Read::try_take(*this); }

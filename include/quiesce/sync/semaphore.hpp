@@ -80,10 +80,9 @@ class [[nodiscard]] SemaphorePermit {
 
 namespace detail {
 
-class AcquireOperation {
+class AcquireOperation : public ListedOperation<AcquireOperation> {
  public:
   using value_type = SemaphorePermit;
-  using error_type = Error;
   static constexpr const char* what = "a permit of a semaphore";
 
   AcquireOperation(Semaphore& semaphore, std::uint32_t count, std::source_location where) noexcept
@@ -96,6 +95,8 @@ class AcquireOperation {
   Outcome<SemaphorePermit> take() noexcept;
   void give_back() noexcept;
   WaitSubject subject() const noexcept;
+  WaitPlace place() const noexcept;
+  void pump(WakeList& woken) noexcept;
 
  private:
   friend Semaphore;

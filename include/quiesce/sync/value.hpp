@@ -13,9 +13,8 @@
 // seen by it: wait for what lasts, or count. `update` starts again when somebody was faster, so its function may run
 // more than once; each time another's change has been made, so all of them together never stand still.
 // Every change wakes all that wait, in their order; those for whom it is not the right one wait again.
-// Cancel-safety: a wait that is cancelled leaves nothing. `wait_changed` takes part in select; `wait_until` is a Task, and does not.
-// Thread-safety: any thread. Cost: a change allocates its snapshot; one short lock each; waiting allocates nothing but the Task's
-// frame, from the pool. It must outlive those who wait; snapshots may outlive it.
+// Cancel-safety: a wait that is cancelled leaves nothing. Both take part in select; a predicate that throws ends its coroutine Panicked.
+// Thread-safety: any thread. Cost: a change allocates its snapshot; one short lock each; waiting allocates nothing. It must outlive those who wait; snapshots may outlive it.
 #include <concepts>
 #include <cstdint>
 #include <memory>
@@ -26,7 +25,6 @@
 #include "quiesce/detail/core/soundness_closure.hpp"
 #include "quiesce/detail/sync/wait.hpp"
 #include "quiesce/sendable.hpp"
-#include "quiesce/task.hpp"
 
 namespace quiesce {
 
@@ -68,17 +66,14 @@ class RawValue {
   RawSnapshot now_;
 };
 
-class ChangedOperationBase {
+class ChangedOperationBase : public ListedOperation<ChangedOperationBase> {
  public:
-  using error_type = Error;
   static constexpr const char* what = "a value to change";
 
   ChangedOperationBase(RawValue& value, std::uint64_t seen) noexcept : value_(&value), seen_(seen) {}
   bool try_now() noexcept;
-  void enlist(WaitNode& node) noexcept;
-  bool delist(WaitNode& node) noexcept;
-  void give_back() noexcept {}
-  WaitSubject subject() const noexcept;
+  WaitPlace place() const noexcept;
+  void pump(WakeList& woken) noexcept;
 
  protected:
   RawValue* value_;
@@ -87,6 +82,8 @@ class ChangedOperationBase {
 
 template <class T>
 class ChangedOperation;
+template <class T, class Pred>
+class UntilOperation;
 
 }  // namespace detail
 
@@ -102,6 +99,8 @@ class ValueSnapshot {
  private:
   friend Value<T>;
   friend detail::ChangedOperation<T>;
+  template <class, class>
+  friend class detail::UntilOperation;
   explicit ValueSnapshot(detail::RawSnapshot raw) noexcept : raw_(std::move(raw)) {}
   detail::RawSnapshot raw_;
 };
@@ -114,6 +113,29 @@ class ChangedOperation : public ChangedOperationBase {
   using value_type = ValueSnapshot<T>;
   using ChangedOperationBase::ChangedOperationBase;
   Outcome<value_type> take() noexcept { return Outcome<value_type>::ok(value_type(value_->look())); }
+};
+
+/// Looks again at each change.
+template <class T, class Pred>
+class UntilOperation : public ChangedOperationBase {
+ public:
+  using value_type = ValueSnapshot<T>;
+  static constexpr const char* what = "a value to become what is waited for";
+
+  UntilOperation(RawValue& value, Pred right)
+      : ChangedOperationBase(value, ~std::uint64_t{0}), right_(std::move(right)) {}
+  bool again() {
+    RawSnapshot now = value_->look();
+    seen_ = now.version;
+    if (!right_(*static_cast<const T*>(now.value.get()))) return false;
+    found_ = std::move(now);
+    return true;
+  }
+  Outcome<value_type> take() noexcept { return Outcome<value_type>::ok(value_type(std::move(found_))); }
+
+ private:
+  Pred right_;
+  RawSnapshot found_;
 };
 
 }  // namespace detail
@@ -161,25 +183,26 @@ class Value {
   auto wait_changed(const Snapshot& seen) { return Operation<Changed>(Changed(raw_, seen.version())); }
   /// Until `right(const T&)` of what it is. A cancel point in any case.
   template <class Caps, class Pred>
-  Task<Snapshot> wait_until(BasicCx<Caps> cx, Pred&& right) {
-    static_assert(detail::SurvivesAwait<Pred>, QUIESCE_DETAIL_MISCOMPILED_CLOSURE);
-    static_assert(std::is_invocable_r_v<bool, Pred&, const T&>,
-                  "quiesce: Value<T>::wait_until(cx, right): right(const T&) tells whether the wait is over");
-    return until<Caps, std::decay_t<Pred>>(cx, std::forward<Pred>(right));
+  auto wait_until(const BasicCx<Caps>& cx, Pred&& right) {
+    return Wait<Until<Pred>>(cx.core(), Until<Pred>(raw_, std::forward<Pred>(right)));
+  }
+  /// For select.
+  template <class Pred>
+  auto wait_until(Pred&& right) {
+    return Operation<Until<Pred>>(Until<Pred>(raw_, std::forward<Pred>(right)));
   }
   ValueStatistics statistics() const noexcept { return raw_.statistics(); }
 
  private:
-  template <class Caps, class Pred>
-  Task<Snapshot> until(BasicCx<Caps> cx, Pred right) {
-    co_await cx.checkpoint();
-    Snapshot seen = read();
-    while (!right(*seen)) {
-      auto newer = co_await wait_changed(cx, seen);
-      seen = std::move(newer);
-    }
-    co_return seen;
-  }
+  template <class Pred>
+  struct UntilOf {
+    static_assert(detail::SurvivesAwait<Pred>, QUIESCE_DETAIL_MISCOMPILED_CLOSURE);
+    static_assert(std::is_invocable_r_v<bool, Pred&, const T&>,
+                  "quiesce: Value<T>::wait_until(cx, right): right(const T&) tells whether the wait is over");
+    using type = detail::UntilOperation<T, std::decay_t<Pred>>;
+  };
+  template <class Pred>
+  using Until = typename UntilOf<Pred>::type;
 
   detail::RawValue raw_;
 };

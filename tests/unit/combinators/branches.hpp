@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "quiesce/detail/sync/wait.hpp"
 #include "quiesce/scope.hpp"
 #include "quiesce/testing/stepper.hpp"
 
@@ -59,6 +60,10 @@ struct Branches {
   Outcome<T, E> run(Task<T, E> task) {
     return stepper.run(cx, std::move(task));
   }
+  template <class Op>
+  auto run(Wait<Op> wait) {
+    return run(awaited(std::move(wait)));
+  }
   Duration since_start() const { return stepper.now() - Time::zero(); }
   TaskHandle<int> make(Duration delay, End end, int value) {
     return scope.spawn(cx, branch, delay, end, value).value();
@@ -66,6 +71,14 @@ struct Branches {
   TaskHandle<int> make_never() { return scope.spawn(cx, never_ends).value(); }
   TaskHandle<int> make_when_asked(End end) { return scope.spawn(cx, when_asked, end).value(); }
   TaskHandle<int> make_stubborn(Duration needs) { return scope.spawn(cx, stubborn_branch, needs).value(); }
+  template <class Op>
+  static Task<typename Op::value_type> awaited(Wait<Op> wait) {
+    if constexpr (std::is_void_v<typename Op::value_type>) {
+      co_await std::move(wait);
+    } else {
+      co_return co_await std::move(wait);
+    }
+  }
   template <class... Handles>
   static std::vector<TaskHandle<int>> list(Handles... handles) {
     std::vector<TaskHandle<int>> all;

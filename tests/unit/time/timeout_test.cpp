@@ -219,7 +219,8 @@ TEST_F(Timeouts, WithoutATimerTheyAreRefusedBeforeAnythingHasBegun) {
     begun = true;
     co_return;
   };
-  const Outcome<> outcomes[] = {stepper.run(timeless, timeout(timeless, 5ms, ready.wait())),
+  auto timed = [&ready](Cx mine) -> Task<> { co_await timeout(mine, 5ms, ready.wait()); };
+  const Outcome<> outcomes[] = {stepper.run(timeless, timed(timeless)),
                                 stepper.run(timeless, timeout(timeless, 5ms, function)),
                                 stepper.run(timeless, deadline(timeless, Time::max(), region_body))};
   for (const Outcome<>& outcome : outcomes) {

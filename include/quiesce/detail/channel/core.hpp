@@ -98,6 +98,7 @@ class ChannelCore {
   bool delist_sender(WaitNode& node) noexcept { return delist(sending_, node); }
   bool delist_receiver(WaitNode& node) noexcept { return delist(receiving_, node); }
   bool delist_watcher(WaitNode& node) noexcept { return delist(watching_, node); }
+  bool keep_place(WaitNode& node, Waiter waiter) noexcept;
   /// A reserved place is not used: it goes to the next.
   void release() noexcept;
 

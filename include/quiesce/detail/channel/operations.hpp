@@ -37,6 +37,7 @@ class SendOperation : public MessageHolder<T> {
     core_->enlist_sender(node, *this);
   }
   bool delist(WaitNode& node) noexcept { return core_->delist_sender(node); }
+  bool keep_place(WaitNode& node, Waiter waiter) noexcept { return core_->keep_place(node, waiter); }
   Outcome<> take() noexcept {
     if (!this->refused && this->full) {
       const bool sent = core_->commit(this->memory());
@@ -66,6 +67,7 @@ class ReserveOperation : public ChannelWait {
   }
   void enlist(WaitNode& node) noexcept { core_->enlist_sender(node, *this); }
   bool delist(WaitNode& node) noexcept { return core_->delist_sender(node); }
+  bool keep_place(WaitNode& node, Waiter waiter) noexcept { return core_->keep_place(node, waiter); }
   Outcome<value_type> take() noexcept {
     if (refused) return Outcome<value_type>::err(core_->no_receivers());
     auto owed = reserve_send(where_);
@@ -94,6 +96,7 @@ class RecvBase : public MessageHolder<T> {
     core_->enlist_receiver(node, *this);
   }
   bool delist(WaitNode& node) noexcept { return core_->delist_receiver(node); }
+  bool keep_place(WaitNode& node, Waiter waiter) noexcept { return core_->keep_place(node, waiter); }
   void give_back() noexcept { core_->give_back_received(*this); }
   WaitSubject subject() const noexcept { return core_->subject(); }
 
@@ -158,6 +161,7 @@ class ClosedOperation : public ChannelWait {
   bool try_now() noexcept { return core_->is_closed(); }
   void enlist(WaitNode& node) noexcept { core_->enlist_watcher(node, *this); }
   bool delist(WaitNode& node) noexcept { return core_->delist_watcher(node); }
+  bool keep_place(WaitNode& node, Waiter waiter) noexcept { return core_->keep_place(node, waiter); }
   Outcome<> take() noexcept { return Outcome<>::ok(); }
   void give_back() noexcept {}
   WaitSubject subject() const noexcept { return core_->subject(); }

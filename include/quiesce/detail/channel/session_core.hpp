@@ -124,6 +124,8 @@ class ReplyWait {
   CallCore* call_;
 };
 
+/// Why a reply cannot be had twice.
+Error reply_taken_before();
 /// An obligation to answer, of the running task.
 std::expected<Obligation, Error> owe_reply(std::source_location where);
 

@@ -37,10 +37,9 @@ class [[nodiscard]] TurnstilePass {
   Turnstile* turnstile_ = nullptr;
 };
 
-class EnterOperation {
+class EnterOperation : public ListedOperation<EnterOperation> {
  public:
   using value_type = TurnstilePass;
-  using error_type = Error;
   static constexpr const char* what = "a place";
 
   explicit EnterOperation(Turnstile& turnstile) noexcept : turnstile_(&turnstile) {}
@@ -49,7 +48,7 @@ class EnterOperation {
   bool delist(WaitNode& node) noexcept;
   Outcome<TurnstilePass> take() noexcept;
   void give_back() noexcept;
-  WaitSubject subject() const noexcept;
+  WaitPlace place() const noexcept;
 
  private:
   Turnstile* turnstile_;
@@ -57,19 +56,16 @@ class EnterOperation {
 };
 
 /// Until nobody is inside.
-class IdleOperation {
+class IdleOperation : public ListedOperation<IdleOperation> {
  public:
   using value_type = void;
-  using error_type = Error;
   static constexpr const char* what = "everybody to leave";
 
   explicit IdleOperation(Turnstile& turnstile) noexcept : turnstile_(&turnstile) {}
   bool try_now() noexcept;
-  void enlist(WaitNode& node) noexcept;
-  bool delist(WaitNode& node) noexcept;
   Outcome<> take() noexcept { return Outcome<>::ok(); }
-  void give_back() noexcept {}
-  WaitSubject subject() const noexcept;
+  WaitPlace place() const noexcept;
+  void pump(WakeList& woken) noexcept;
 
  private:
   Turnstile* turnstile_;

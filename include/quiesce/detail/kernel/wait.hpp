@@ -14,7 +14,8 @@ struct TaskRecord;
 enum class LeafNext : std::uint8_t {
   Resume,
   EndCancelled,  // with the task's reason
-  Ended          // the operation has put an outcome into the promise
+  Ended,         // the operation has put an outcome into the promise
+  Again          // the operation has armed another wait: the coroutine stays suspended
 };
 
 /// The operation behind a wait. `data` is the awaiter, in the frame of the coroutine that waits.

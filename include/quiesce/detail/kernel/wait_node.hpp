@@ -24,8 +24,9 @@ struct WaitNode {
   Waiter waiter;
   bool linked = false;
   bool granted = false;
-  std::uint16_t kind = 0;     // the primitive's own: a reader or a writer
-  std::uint32_t count = 0;    // the same: how many permits
+  bool missed = false;      // its turn came while its task looked at something else: it comes back to the front
+  std::uint8_t kind = 0;    // the primitive's own: a reader or a writer
+  std::uint32_t count = 0;  // the same: how many permits
   void* operation = nullptr;  // of whoever waits: what is written there before a claim that is won, it finds
 };
 static_assert(sizeof(WaitNode) == 40);

@@ -196,21 +196,15 @@ Task<std::vector<ValueOrUnit<T>>> try_join_all_handles(ScopeCore scope, CxCore c
 
 // ---- race: the first terminal outcome ----
 
+/// The first to end, once all have: the others were asked to stop. Cancelled: all were, and have been drained (J6).
+Task<std::size_t> race_to_the_end(ScopeCore scope, CxCore cx, TaskSpan tasks, const char* what);
+
 template <class T, class E>
 Task<RaceResult<T>> race_handles(ScopeCore scope, CxCore cx, std::vector<TaskHandle<T, E>> handles) {
   using Result = RaceResult<T>;
   std::vector<TaskRecord*> records = records_of_all(handles);
-  if (auto misuse = combinator_misuse(scope, cx, records, "race")) co_await fail(std::move(*misuse));
-  WaitEnd end = co_await WaitAny{records};
-  if (end == WaitEnd::Cancelled) {
-    request_all(records, CancelReason::parent_cancelled("the race was cancelled").with_cause(calling_reason()));
-    co_await drain(records);
-    auto finish = end_cancelled(records).template as<Result>();
-    co_await std::move(finish);
-  }
-  const std::size_t winner = draw_winner(records, cx);
-  request_all(records, CancelReason::race_lost("another branch of the race has won"));
-  co_await drain(records);
+  auto racing = race_to_the_end(scope, cx, records, "race");
+  const std::size_t winner = co_await std::move(racing);
   const std::optional<PanicPayload> panic = panic_of(records);  // before the outcomes are moved out
   Outcome<T, E> won = take_outcome(handles[winner]);
   for (std::size_t i = 0; i < handles.size(); ++i) {

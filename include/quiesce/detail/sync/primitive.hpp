@@ -124,9 +124,14 @@ class Primitive {
 
   // Under the lock:
   void enlist(WaitList& list, WaitNode& node) noexcept {
-    list.push_back(node);
+    std::exchange(node.missed, false) ? list.push_front(node) : list.push_back(node);
     ++waiting_;
     if (++waited_ == 0) ++waited_high_;
+  }
+  /// The wait of a select is armed once more (sync/wait.hpp): the place in the list is of that wait now. False: it has none.
+  static bool keep_place(WaitNode& node, Waiter waiter) noexcept {
+    if (node.linked) node.waiter = waiter;
+    return node.linked;
   }
   /// After the wait: out of the list if it is still there. True: it had been granted.
   bool delist(WaitList& list, WaitNode& node) noexcept {

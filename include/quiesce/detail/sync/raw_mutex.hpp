@@ -23,7 +23,6 @@
 // frees. A hand-over is ordered by the claim (task_word.hpp). `waiters` and the list are ordered by the spin lock, so setting and
 // clearing that bit is relaxed. Who holds the lock reads its own word, or what was written before its claim: relaxed.
 #include <atomic>
-#include <coroutine>
 #include <cstdint>
 #include <optional>
 
@@ -100,6 +99,10 @@ class RawLockOperation {
   }
   void enlist(WaitNode& node) noexcept { mutex_->enlist(node); }
   bool delist(WaitNode& node) noexcept { return mutex_->delist(node); }
+  bool keep_place(WaitNode& node, Waiter waiter) noexcept {
+    const Primitive::Hold hold(mutex_->primitive());
+    return Primitive::keep_place(node, waiter);
+  }
   void give_back() noexcept {
     if (!mine_) mutex_->unlock();
   }
@@ -116,35 +119,6 @@ class RawLockOperation {
 
  private:
   bool mine_ = false;
-};
-
-class RelockAwaiter;
-/// `co_await` locks, and nothing ends the wait but the lock: no request, no escalation. For a task that must have it back before it
-/// goes on (CondVar). The guard is to be counted by who makes one.
-class Relock {
- public:
-  using quiesce_awaiter = RelockAwaiter;
-  explicit Relock(RawMutex& mutex) noexcept : mutex_(&mutex) {}
-
- private:
-  friend RelockAwaiter;
-  RawMutex* mutex_;
-};
-
-class RelockAwaiter {
- public:
-  explicit RelockAwaiter(const Relock& relock) noexcept : mutex_(relock.mutex_) {}
-  bool await_ready() const noexcept { return false; }
-  template <class P>
-  bool await_suspend(std::coroutine_handle<P> self) noexcept {
-    return start(*self.promise().task);
-  }
-  void await_resume() const noexcept {}
-
- private:
-  bool start(TaskRecord& task) noexcept;
-  RawMutex* mutex_;
-  WaitNode node_;
 };
 
 /// Why the running task may not lock what it has locked.

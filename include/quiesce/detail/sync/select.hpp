@@ -6,6 +6,8 @@
 //     claim is won (sync/primitive.hpp): at most one operation takes effect.
 //  3. After the wait every operation is taken out of its list. The one that was granted is the winner. A join is not granted: it wins
 //     if its task has ended and nothing else was; an ended task whose join does not win keeps its result.
+//  4. Operations that look again or close (wait.hpp) are taken out first. If one of them was granted, the others keep their places
+//     until it has said whether that is what it waits for; if it is not, one wait is armed for all once more.
 #include <array>
 #include <cstddef>
 #include <optional>
@@ -19,6 +21,9 @@
 #include "quiesce/handle.hpp"
 
 namespace quiesce {
+
+template <class T, class E>
+class Next;  // of a Stream
 
 namespace detail {
 
@@ -37,14 +42,9 @@ class SleepOperation {
   WaitSubject subject() const noexcept { return {what, nullptr, {}, 0}; }
 
  private:
-  struct Alarm : TimerEntry {
-    WaitNode* node = nullptr;
-  };
-  static void fired(TimerEntry& entry) noexcept;
-
   CxCore cx_;
   Time until_;
-  Alarm alarm_;
+  WaitAlarm alarm_;
 };
 
 /// The part of a join that does not depend on the type of the result.
@@ -98,7 +98,15 @@ struct Branch {
   static_assert(
       !std::same_as<A, A>,
       "quiesce: select waits for operations of the library: sleep, join, and what channels and locks "
-      "give; a Task is none, for dropping it would lose what it has done: spawn it, and select its join");
+      "give; a Task is none, for dropping it would lose what it has done: spawn it, and select its join. "
+      "Where the library gives a Task, docs/laws.md says which operation stands for it");
+};
+template <class T, class E>
+struct Branch<Next<T, E>> {
+  static_assert(!std::same_as<T, T>,
+                "quiesce: the next value of a Stream is no branch of select: its generator is a coroutine, "
+                "which would be left half run when another branch is faster: spawn a task that pulls the "
+                "stream and sends into a channel, and select the channel's recv");
 };
 template <class Op>
 struct Branch<Operation<Op>> : BranchOf<Op, false> {};
@@ -154,17 +162,34 @@ struct SelectBase {
   std::span<SelectBranch> branches;
   bool biased;
   bool observed;
+  bool requested = false;     // a request has ended the wait
+  bool others_wait = false;   // those that neither look again nor close have not been taken out of their lists
+  std::uint32_t closing = 0;  // the branch that closes
+  std::size_t first = 0;      // which is tried first
+  std::size_t winner = nobody;
   /// Collects what the winner gave, or `refused`. True: the awaiting coroutine has ended with it.
-  bool (*settle)(SelectBase&, TaskRecord&, std::size_t winner, Outcome<>* refused) noexcept = nullptr;
+  bool (*settle)(SelectBase&, TaskRecord&, std::size_t won, Outcome<>* refused) noexcept = nullptr;
 
+  static constexpr std::size_t nobody = ~std::size_t{0};
   SelectBase(bool is_biased, bool observes) : biased(is_biased), observed(observes) {}
   bool start(PromiseBase& self, CxCore cx) noexcept;
   static LeafNext finish(TaskRecord& task, void* data, TaskWord before) noexcept;
   static WaitSubject subject(void* data) noexcept;
 
  private:
-  bool answer(TaskRecord& task, std::size_t winner, Outcome<>* refused) noexcept;
+  bool answer(TaskRecord& task, std::size_t won, Outcome<>* refused) noexcept;
   bool refuse_request(TaskRecord& task) noexcept;
+  bool go_on(TaskRecord& task, LeafNext next) noexcept;
+  LeafNext settle_with(TaskRecord& task, Outcome<>* refused) noexcept;
+  LeafNext settle_request(TaskRecord& task) noexcept;
+  void delist_with_more() noexcept;
+  void delist_others() noexcept;
+  bool arm(TaskRecord& task, bool again) noexcept;
+  LeafNext close(TaskRecord& task) noexcept;
+  LeafNext look(TaskRecord& task) noexcept;
+  std::optional<LeafNext> look_at_the_rest(TaskRecord& task, std::size_t but) noexcept;
+  static LeafNext finish_closing(TaskRecord& task, void* data, TaskWord before) noexcept;
+  static const LeafOps select_wait, select_closing;
 };
 
 template <class Branch>
@@ -231,10 +256,9 @@ class SelectAwaiter : SelectBase {
 
   template <class U, class F>
   bool await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept {
-    settle = [](SelectBase& base, TaskRecord& task, std::size_t winner, Outcome<>* refused) noexcept {
+    settle = [](SelectBase& base, TaskRecord& task, std::size_t won, Outcome<>* refused) noexcept {
       auto& select = static_cast<SelectAwaiter&>(base);
-      if (refused == nullptr)
-        return select.template take<U, F>(task, winner, std::make_index_sequence<count>());
+      if (refused == nullptr) return select.template take<U, F>(task, won, std::make_index_sequence<count>());
       return select.template fail<U, F>(task, std::move(*refused));
     };
     return start(self.promise(), what_->cx_);
@@ -265,9 +289,9 @@ class SelectAwaiter : SelectBase {
   }
 
   template <class U, class F, std::size_t... I>
-  bool take(TaskRecord& task, std::size_t winner, std::index_sequence<I...>) {
+  bool take(TaskRecord& task, std::size_t won, std::index_sequence<I...>) {
     bool ended = false;
-    ((winner == I ? void(ended = take_branch<U, F, I>(task)) : void()), ...);
+    ((won == I ? void(ended = take_branch<U, F, I>(task)) : void()), ...);
     return ended;
   }
   template <class U, class F, std::size_t I>
