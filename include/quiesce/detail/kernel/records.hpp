@@ -85,6 +85,7 @@ struct PolicyOps {
   PolicyAction (*on_child_failure)(void* policy, const ChildFailure&);
   void (*aggregate)(void* policy, Outcome<>& so_far, Outcome<>&& next);
   void* default_instance;
+  bool joins;  // `aggregate` is Outcome::join, which keeps what it was given when it throws
 };
 
 enum class TaskTier : std::uint8_t { Task, Local, Blocking };
