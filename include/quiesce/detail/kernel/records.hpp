@@ -328,11 +328,17 @@ using TaskSlab = Slab<TaskRecord>;
 using RegionSlab = Slab<RegionRecord>;
 using ExtraSlab = Slab<TaskExtra>;
 
-/// Adds to the front of a list of members, or takes out of it, under the lock that guards it.
+/// Adds to the front of a list of members or before another, or takes out of it, under the lock that guards it.
 inline void link_front(std::uint32_t& head, TaskRecord& task) noexcept {
   task.links = {MemberLinks::none, head};
   if (head != MemberLinks::none) TaskSlab::find(head)->links.prev = task.index;
   head = task.index;
+}
+inline void link_before(std::uint32_t& head, TaskRecord& task, TaskRecord& next) noexcept {
+  const std::uint32_t prev = next.links.prev;
+  task.links = {prev, next.index};
+  next.links.prev = task.index;
+  (prev == MemberLinks::none ? head : TaskSlab::find(prev)->links.next) = task.index;
 }
 inline void unlink(std::uint32_t& head, TaskRecord& task) noexcept {
   const auto [prev, next] = task.links;
