@@ -360,7 +360,7 @@ void snapshot(const Point& point) {
   std::thread looker([&] {
     is_full.wait(false);
     longest.store(0);
-    std::this_thread::sleep_for(200ms);
+    std::this_thread::sleep_for(1s);
     print("stall_max_ms_without", static_cast<double>(longest.exchange(0)) / 1e6);
     for (int batch = 0; batch < 3; ++batch) {
       const std::int64_t begun = clock_ns(CLOCK_THREAD_CPUTIME_ID);

@@ -16,7 +16,6 @@ foreach(bench IN LISTS benches)
   get_filename_component(stem "${bench}" NAME_WE)
   string(REGEX REPLACE "_bench$" "" name "${stem}")
   quiesce_bench(bench_${name} "${bench}" quiesce_lab benchmark::benchmark benchmark::benchmark_main)
-  target_include_directories(bench_${name} PRIVATE "${PROJECT_SOURCE_DIR}/src")
   add_dependencies(benches bench_${name})
 endforeach()
 
