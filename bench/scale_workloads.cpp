@@ -192,6 +192,25 @@ void suspended(const Point& point, bool cancels) {
 void close(const Point& point) { suspended(point, false); }
 void cancel(const Point& point) { suspended(point, true); }
 
+// ---- failures: tasks that end with an Err nobody joins, all of which become part of their region's outcome ----
+
+q::Task<> fails(q::Cx) { co_await q::fail(q::Error(q::ErrorCode::Io, "planned")); }
+
+void failures(const Point& point) {
+  q::Runtime rt = runtime(point);
+  Costs costs;
+  for (std::uint32_t batch = batches_of(point); batch > 0; --batch) {
+    auto body = [&](q::Cx cx, q::Scope<q::CollectAll>& scope) -> q::Task<> {
+      costs.start();
+      co_await launch_all(cx, scope, point.count, fails);
+    };
+    const q::Outcome<> outcome = rt.block_on<q::CollectAll>(body);
+    costs.phase("failure", point.count);
+    require(static_cast<Size>(outcome.attached().size()) == point.count - 1, "a failure was lost");
+  }
+  costs.report();
+}
+
 // ---- sleepers: every task has a timer, and is cancelled ----
 
 void sleepers(const Point& point) {
@@ -494,9 +513,9 @@ struct Measure {
   void (*run)(const Point&);
 };
 constexpr Measure measures[] = {
-    {"empty", empty},   {"close", close},       {"cancel", cancel},     {"sleepers", sleepers},
-    {"timers", timers}, {"depth", depth},       {"siblings", siblings}, {"snapshot", snapshot},
-    {"burst", burst},   {"families", families}, {"soak", soak},
+    {"empty", empty},       {"close", close},   {"cancel", cancel},     {"failures", failures},
+    {"sleepers", sleepers}, {"timers", timers}, {"depth", depth},       {"siblings", siblings},
+    {"snapshot", snapshot}, {"burst", burst},   {"families", families}, {"soak", soak},
 };
 
 }  // namespace
