@@ -1,7 +1,14 @@
 #include "quiesce/detail/coro/frame_pool.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <new>
+#include <utility>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "quiesce/detail/coro/batch_depot.hpp"
 
@@ -36,6 +43,8 @@ struct FreeList {
 
 /// Full batches of one size class, shared by all threads.
 constinit BatchDepot<Block> depot[class_count];
+/// May it hold anything? Written when that changes, and read where a worker parks.
+constinit std::atomic<bool> depot_in_use{false};
 
 struct ThreadCache {
   FreeList lists[class_count];
@@ -51,6 +60,7 @@ void put_batch(std::size_t size_class, FreeList& list, std::uint32_t count) {
   list.size -= count;
   last->next = nullptr;
   depot[size_class].put(first);
+  if (!depot_in_use.load(std::memory_order_relaxed)) depot_in_use.store(true, std::memory_order_relaxed);
 }
 
 /// At thread exit the blocks go to the depot, in batches of whatever size is left.
@@ -78,6 +88,67 @@ bool take_batch(std::size_t size_class, FreeList& list) {
   return true;
 }
 
+void release_batches(Block* batch) noexcept {
+  while (batch != nullptr) {
+    Block* next_batch = batch->next_batch;
+    while (batch != nullptr) {
+      Block* next = batch->next;
+      ::operator delete(batch);
+      batch = next;
+    }
+    batch = next_batch;
+  }
+}
+
+std::size_t batches_in_depot() noexcept {
+  std::size_t count = 0;
+  for (const BatchDepot<Block>& of_class : depot) count += of_class.size();
+  return count;
+}
+
+/// When a period is over, what was unused in it goes; then the next begins.
+struct Ageing {
+  static constexpr std::uint32_t batches_max = 32;  // released in one call: some 20 us
+
+  std::atomic<bool> is_busy{false};  // one thread at a time
+  std::atomic<std::int64_t> period_end{0};
+  bool is_releasing = false;  // not all that was unused has gone
+
+  /// True: there is more.
+  bool release_some() noexcept {
+    std::uint32_t left = batches_max;
+    for (BatchDepot<Block>& of_class : depot) {
+      for (Block* batch = of_class.take_unused(left).batches; batch != nullptr && left > 0; --left) {
+        Block* next = batch->next_batch;
+        batch->next_batch = nullptr;
+        release_batches(batch);
+        batch = next;
+      }
+    }
+    return left == 0;
+  }
+  void begin_period(std::int64_t now_ns) noexcept {
+    for (BatchDepot<Block>& of_class : depot) of_class.begin_period();
+    period_end.store(now_ns + frame_period_ns, std::memory_order_relaxed);
+  }
+  /// Whoever has the flag.
+  std::optional<std::int64_t> end_period(std::int64_t now_ns) noexcept {
+    if (release_some()) {
+      is_releasing = true;
+      return now_ns;
+    }
+#ifdef __GLIBC__
+    if (std::exchange(is_releasing, false)) malloc_trim(0);  // small blocks stay with the heap otherwise
+#endif
+    begin_period(now_ns);
+    depot_in_use.store(false, std::memory_order_relaxed);
+    if (batches_in_depot() == 0) return std::nullopt;
+    depot_in_use.store(true, std::memory_order_relaxed);
+    return now_ns + frame_period_ns;
+  }
+};
+constinit Ageing ageing{};
+
 }  // namespace
 #endif
 
@@ -85,6 +156,8 @@ bool take_batch(std::size_t size_class, FreeList& list) {
 void* frame_allocate(std::size_t bytes) { return ::operator new(bytes); }
 void frame_free(void* block, std::size_t) noexcept { ::operator delete(block); }
 void frame_trim() noexcept {}
+std::optional<std::int64_t> frame_age(std::int64_t) noexcept { return std::nullopt; }
+std::size_t frame_batches() noexcept { return 0; }
 #else
 void* frame_allocate(std::size_t bytes) {
   const std::size_t size_class = class_of(bytes);
@@ -112,18 +185,20 @@ void frame_free(void* memory, std::size_t bytes) noexcept {
 void frame_trim() noexcept {
   for (std::size_t c = 0; c < class_count; ++c) {
     if (cache.lists[c].size > 0) put_batch(c, cache.lists[c], cache.lists[c].size);
-    Block* batch = depot[c].take_all();
-    while (batch != nullptr) {
-      Block* next_batch = batch->next_batch;
-      while (batch != nullptr) {
-        Block* next = batch->next;
-        ::operator delete(batch);
-        batch = next;
-      }
-      batch = next_batch;
-    }
+    release_batches(depot[c].take_all());
   }
 }
+
+std::optional<std::int64_t> frame_age(std::int64_t now_ns) noexcept {
+  if (!depot_in_use.load(std::memory_order_relaxed)) return std::nullopt;
+  if (const std::int64_t end = ageing.period_end.load(std::memory_order_relaxed); now_ns < end) return end;
+  if (ageing.is_busy.exchange(true, std::memory_order_acquire)) return std::nullopt;  // pairs with the release
+  const std::optional<std::int64_t> next = ageing.end_period(now_ns);
+  ageing.is_busy.store(false, std::memory_order_release);
+  return next;
+}
+
+std::size_t frame_batches() noexcept { return batches_in_depot(); }
 #endif
 
 }  // namespace quiesce::detail

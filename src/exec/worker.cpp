@@ -431,6 +431,13 @@ void Worker::park() {
     searching_ = false;
     (void)executor_.idle_.stop_searching();
   }
+  std::optional<Time> until_old;  // when pooled memory may have grown old
+  if (executor_.config_.age_memory != nullptr) {
+    const std::int64_t now = steady_ns();
+    const std::optional<std::int64_t> next = executor_.config_.age_memory(now);
+    if (next && *next <= now) return;  // a slice of it has gone: work comes first, then the next
+    if (next) until_old = Time::from_nanos(*next - executor_.started_ns_);
+  }
   executor_.idle_.prepare_park(index_);
   const bool has_found = anything_visible();
   if (!has_found) {
@@ -440,6 +447,7 @@ void Worker::park() {
       until = wheel_.next_deadline();
       sleeping_until_ = until ? *until : Time::max();
     }
+    if (until_old) until = until ? std::min(*until, *until_old) : *until_old;
     // Somebody works: look up now and then, whether it is stuck in a long step (protocol, 4).
     const bool watch = executor_.idle_.parked() < executor_.worker_count();
     count(counters_.parked);

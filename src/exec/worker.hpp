@@ -125,6 +125,9 @@ class ProductionExecutor : public Executor {
     std::uint32_t blocking_min = 0, blocking_max = 512;
     std::uint32_t cancel_streak_limit = 16;
     std::string name = "quiesce";
+    /// Called by a worker that has nothing to do, with nanoseconds of the steady clock: gives pooled memory that has grown old back, a
+    /// slice at a time. Its answer says when to call again (coro/frame_pool.hpp).
+    std::optional<std::int64_t> (*age_memory)(std::int64_t now_ns) noexcept = nullptr;
   };
   explicit ProductionExecutor(Config config);
   ~ProductionExecutor() override;

@@ -372,15 +372,18 @@ void Kernel::report_failure(RegionRecord& region, const PolicyOps* policy, const
     }
     region.policy_busy = true;
   }
+  ask_policy(region, std::move(reported));
   for (;;) {
-    ask_policy(region, std::move(reported));
-    std::scoped_lock hold(region.lock);
-    if (region.reported.empty()) {
-      region.policy_busy = false;
-      return;
+    std::vector<ReportedFailure> left_here;
+    {
+      std::scoped_lock hold(region.lock);
+      if (region.reported.empty()) {
+        region.policy_busy = false;
+        return;
+      }
+      left_here.swap(region.reported);
     }
-    reported = std::move(region.reported.front());
-    region.reported.erase(region.reported.begin());
+    for (ReportedFailure& next : left_here) ask_policy(region, std::move(next));
   }
 }
 
@@ -395,8 +398,9 @@ void Kernel::ask_policy(RegionRecord& region, ReportedFailure reported) noexcept
   text << "task " << reported.path << " failed: " << failure;
   Outcome<> so_far = Outcome<>::ok();
   {
+    // Taken out, for of a list with two owners each failure would make a copy.
     std::scoped_lock hold(region.lock);
-    so_far = region.failures;
+    so_far = std::exchange(region.failures, Outcome<>::ok());
   }
   try {
     ChildFailure described{reported.task, failure.kind(), Error(ErrorCode::User, text.str()), nullptr,
@@ -405,9 +409,13 @@ void Kernel::ask_policy(RegionRecord& region, ReportedFailure reported) noexcept
     if (failure.is_panicked()) described.exception = failure.panic().exception();
     if (failure.is_cancelled()) described.reason = failure.cancel_reason();
     action = policy->on_child_failure(instance, described);
-    Outcome<> aggregated = so_far;
-    policy->aggregate(instance, aggregated, Outcome<>(failure));
-    so_far = std::move(aggregated);
+    if (policy->joins) {
+      policy->aggregate(instance, so_far, Outcome<>(failure));
+    } else {  // one that throws half-way shall not lose what was there
+      Outcome<> aggregated = so_far;
+      policy->aggregate(instance, aggregated, Outcome<>(failure));
+      so_far = std::move(aggregated);
+    }
   } catch (...) {
     PanicPayload panic = note_panic(
         region, PanicLocation(PanicLocation::RegionCleanup{region.id(), CleanupPhase::StateTransition}),

@@ -4,7 +4,9 @@
 #include <bit>
 #include <map>
 #include <mutex>
+#include <new>
 #include <source_location>
+#include <utility>
 
 #include "quiesce/detail/kernel/kernel.hpp"
 #include "quiesce/detail/kernel/look.hpp"
@@ -14,7 +16,30 @@ namespace quiesce {
 namespace detail {
 namespace {
 
-const char* role_of(const TaskRecord& task) {
+/// What is copied of a task while a lock keeps its record in this life: nothing that allocates.
+struct Glimpse {
+  TaskRecord* record;
+  TaskId id;
+  LogicalPath path;
+  TaskWord word;
+  std::optional<WaitGlance> wait;
+  std::uint32_t steps, created_ms;
+  TaskTier tier;
+  TaskRole role;
+
+  explicit Glimpse(TaskRecord& task) noexcept
+      : record(&task),
+        id(task.id()),
+        path(task.path),
+        word(task.word.load()),
+        wait(glance_at_wait(task)),
+        steps(task.steps.load(std::memory_order_relaxed)),
+        created_ms(task.created_ms),
+        tier(task.tier),
+        role(task.role) {}
+};
+
+const char* role_of(const Glimpse& task) {
   if (task.role == TaskRole::Body) return "body";
   if (task.role == TaskRole::Finalizer) return "finalizer";
   if (task.tier == TaskTier::Local) return "local";
@@ -26,21 +51,19 @@ Duration since_ms(std::uint32_t then, Time now) {
   return Duration(std::int64_t{static_cast<std::uint32_t>(now.nanos() / 1'000'000) - then} * 1'000'000);
 }
 
-/// Under the shard's (or, when failed, the region's) lock, which keeps the record in this life.
-TaskSnapshot view(const TaskRecord& task, const std::optional<WaitGlance>& wait, Time now, bool failed) {
+TaskSnapshot view(const Glimpse& task, Time now, bool failed) {
   TaskSnapshot shot;
-  TaskWord word = task.word.load();
-  shot.id = task.id();
+  shot.id = task.id;
   shot.path = task.path.to_string();
   shot.role = role_of(task);
-  shot.steps = task.steps.load(std::memory_order_relaxed);
-  shot.phase = phase_of(word, shot.steps);
-  shot.cancel_requested = word.requested();
+  shot.steps = task.steps;
+  shot.phase = phase_of(task.word, task.steps);
+  shot.cancel_requested = task.word.requested();
   shot.age = since_ms(task.created_ms, now);
   shot.failed_unjoined = failed;
-  if (wait) {
-    shot.waiting_for = wait->ops->what;
-    shot.waiting = std::min(since_ms(wait->since_ms, now), shot.age);
+  if (task.wait) {
+    shot.waiting_for = task.wait->ops->what;
+    shot.waiting = std::min(since_ms(task.wait->since_ms, now), shot.age);
   } else if (task.tier == TaskTier::Blocking && shot.steps == 0) {
     shot.waiting_for = "a thread of the blocking pool";
     shot.waiting = shot.age;
@@ -100,6 +123,93 @@ void look_at_all(Snapshot& snapshot, const std::vector<ToLookAt>& waiting) {
   }
 }
 
+/// So many tasks are looked at before their shard's lock is let go, for those who spawn and end there.
+constexpr std::size_t slice_max = 64;
+
+/// A place in a shard's list that lasts while the lock is let go: a record that is no task. Its word is Free, so that whoever walks the
+/// list meanwhile, a canceller or another snapshot, finds nothing to do there.
+class Bookmark {
+ public:
+  Bookmark() : record_(TaskSlab::allocate()) {
+    if (record_ == nullptr) throw std::bad_alloc();
+  }
+  ~Bookmark() {
+    if (shard_ != nullptr) {
+      std::scoped_lock hold(shard_->lock);
+      (void)take_out();
+    }
+    TaskSlab::free(record_);
+  }
+  Bookmark(const Bookmark&) = delete;
+  Bookmark& operator=(const Bookmark&) = delete;
+
+  // Under the shard's lock.
+  static bool is_one(const TaskRecord& member) { return member.word.load().run() == RunState::Free; }
+  void put_before(TaskRecord& member, RegionRecord& region, RegionShard& shard) noexcept {
+    shard_ = &shard;
+    record_->region = &region;
+    link_before(shard.members, *record_, member);
+  }
+  /// Gives what stands behind it.
+  [[nodiscard]] TaskRecord* take_out() noexcept {
+    TaskRecord* behind = next_member(*record_);
+    unlink(std::exchange(shard_, nullptr)->members, *record_);
+    return behind;
+  }
+
+ private:
+  TaskRecord* record_;
+  RegionShard* shard_ = nullptr;  // where it is
+};
+
+class Looker {
+ public:
+  explicit Looker(Time now) : now_(now) { slice_.reserve(slice_max); }
+
+  /// The tasks of a shard, a slice at a time. Those that are spawned meanwhile stand before the place that it has come to.
+  void see_shard(RegionRef ref, RegionShard& shard, RegionSnapshot& shot, std::size_t region_index) {
+    for (bool is_first = true, has_more = true; has_more; is_first = false) {
+      {
+        std::scoped_lock hold(shard.lock);
+        TaskRecord* from = is_first ? first_member(shard.members) : place_.take_out();
+        if (ref.record->word.load().generation() != ref.generation) return;
+        TaskRecord* rest = fill_slice(from);
+        has_more = rest != nullptr;
+        if (has_more) {
+          place_.put_before(*rest, *ref.record, shard);
+        } else {
+          shot.live -= std::min(shot.live, shard.spare);
+        }
+      }
+      tell_slice(shot, region_index);
+    }
+  }
+
+  const std::vector<ToLookAt>& waiting() const { return waiting_; }
+
+ private:
+  /// What is left behind the slice, or nullptr.
+  TaskRecord* fill_slice(TaskRecord* member) noexcept {
+    for (; member != nullptr && slice_.size() < slice_max; member = next_member(*member)) {
+      if (!Bookmark::is_one(*member)) slice_.emplace_back(*member);
+    }
+    return member;
+  }
+
+  void tell_slice(RegionSnapshot& shot, std::size_t region_index) {
+    for (const Glimpse& task : slice_) {
+      shot.tasks.push_back(view(task, now_, false));
+      if (task.wait) waiting_.push_back({region_index, shot.tasks.size() - 1, task.record, task.wait->epoch});
+    }
+    slice_.clear();
+  }
+
+  const Time now_;
+  Bookmark place_;
+  std::vector<Glimpse> slice_;
+  std::vector<ToLookAt> waiting_;
+};
+
 }  // namespace
 
 RegionState state_of(RegionWord word, bool body_ended) noexcept {
@@ -118,7 +228,8 @@ Snapshot take_snapshot(const std::vector<RegionRef>& roots, Time now) {
     std::uint32_t depth;
   };
   Snapshot snapshot;
-  std::vector<ToLookAt> waiting;
+  Looker looker(now);
+  std::vector<Glimpse> failed;
   std::vector<Place> stack;
   for (auto root = roots.rbegin(); root != roots.rend(); ++root) stack.push_back({*root, 0});
   while (!stack.empty()) {
@@ -140,27 +251,19 @@ Snapshot take_snapshot(const std::vector<RegionRef>& roots, Time now) {
       shot.finalizers = region.finalizer_count;
       shot.obligations = region.obligation_count;
       shot.depth = place.depth;
-      for (const TaskRecord* task = first_member(region.failed); task != nullptr; task = next_member(*task)) {
-        shot.tasks.push_back(view(*task, std::nullopt, now, true));
-      }
-      std::vector<Place> children;
+      for (TaskRecord* task = first_member(region.failed); task != nullptr; task = next_member(*task))
+        failed.emplace_back(*task);
       for (RegionRecord* child = region.children; child != nullptr; child = child->sibling_next) {
         stack.push_back({{child, child->word.load().generation()}, place.depth + 1});
       }
     }
-    for (RegionShard& shard : region.shards) {
-      std::scoped_lock hold(shard.lock);
-      if (region.word.load().generation() != place.region.generation) break;
-      for (TaskRecord* task = first_member(shard.members); task != nullptr; task = next_member(*task)) {
-        const std::optional<WaitGlance> wait = glance_at_wait(*task);
-        shot.tasks.push_back(view(*task, wait, now, false));
-        if (wait) waiting.push_back({snapshot.regions.size(), shot.tasks.size() - 1, task, wait->epoch});
-      }
-      shot.live -= std::min(shot.live, shard.spare);
-    }
+    for (const Glimpse& task : failed) shot.tasks.push_back(view(task, now, true));
+    failed.clear();
+    for (RegionShard& shard : region.shards)
+      looker.see_shard(place.region, shard, shot, snapshot.regions.size());
     snapshot.regions.push_back(std::move(shot));
   }
-  look_at_all(snapshot, waiting);
+  look_at_all(snapshot, looker.waiting());
   return snapshot;
 }
 

@@ -16,6 +16,7 @@
 #include "exec/worker.hpp"
 #include "quiesce/capabilities.hpp"
 #include "quiesce/detail/assert.hpp"
+#include "quiesce/detail/coro/frame_pool.hpp"
 #include "signal_dump.hpp"
 
 namespace quiesce {
@@ -292,6 +293,7 @@ struct RuntimeBuilder::Settings {
   int dump_fd = 2;
   Settings() {
     executor.workers = std::max(1u, std::thread::hardware_concurrency());
+    executor.age_memory = detail::frame_age;
     kernel.close_warning = std::chrono::seconds(10);
   }
 };

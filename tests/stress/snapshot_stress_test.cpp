@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <memory>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -97,6 +98,70 @@ TEST(SnapshotStress, looks_at_waits_that_end_meanwhile) {
   running.join();
   EXPECT_TRUE(rt.snapshot().regions.empty());
   EXPECT_EQ(shared->permits.available_permits(), 2u) << "a permit was lost";
+}
+
+// ---- one large region, walked in slices, whose list changes between them ----
+
+constexpr int long_waiters = 500;
+
+q::Task<> spawn_and_end(q::Cx cx, q::Scope<q::CollectAll> scope, SharedPtr shared) {
+  while (!shared->over.load()) {
+    std::vector<q::TaskHandle<>> handles;
+    for (int i = 0; i < 100; ++i) handles.push_back(co_await scope.spawn(cx, nap));
+    for (auto& handle : handles) co_await handle.join(cx);
+    shared->rounds.fetch_add(1);
+  }
+}
+
+/// No task twice, and each of those that wait all the time.
+void expect_all_once(const q::Snapshot& snapshot) {
+  std::set<q::TaskId> seen;
+  int waiters = 0;
+  for (const q::RegionSnapshot& region : snapshot.regions) {
+    for (const q::TaskSnapshot& task : region.tasks) {
+      EXPECT_TRUE(seen.insert(task.id).second) << task.path << " is there twice";
+      if (task.waiting_on.name == "gate") ++waiters;
+    }
+  }
+  EXPECT_EQ(waiters, long_waiters);
+}
+
+bool all_wait(const q::Runtime& rt) {
+  int waiters = 0;
+  for (const q::RegionSnapshot& region : rt.snapshot().regions) {
+    for (const q::TaskSnapshot& task : region.tasks) waiters += task.waiting_on.name == "gate" ? 1 : 0;
+  }
+  return waiters == long_waiters;
+}
+
+TEST(SnapshotStress, walks_a_region_whose_tasks_come_and_go_and_that_is_cancelled_meanwhile) {
+  q::Runtime rt = q::Runtime::builder().workers(4).build();
+  auto shared = std::make_shared<Shared>();
+  std::thread running([&] {
+    auto body = [&](q::Cx cx, q::Scope<q::CollectAll>& scope) -> q::Task<> {
+      for (int i = 0; i < long_waiters; ++i) {
+        (void)(co_await scope.spawn(cx, wait_long, shared));
+        if (i % (long_waiters / 8) == 0) (void)(co_await scope.spawn(cx, spawn_and_end, scope, shared));
+      }
+    };
+    const q::Outcome<> outcome = rt.block_on<q::CollectAll>(body);
+    EXPECT_TRUE(outcome.is_cancelled()) << outcome;
+  });
+  while (!all_wait(rt)) std::this_thread::yield();
+  std::atomic<int> looking{2};
+  std::vector<std::thread> lookers;
+  for (int i = 0; i < 2; ++i) {
+    lookers.emplace_back([&] {
+      for (int n = 0; n < 25; ++n) expect_all_once(rt.snapshot());
+      --looking;
+      while (!rt.snapshot().regions.empty()) std::this_thread::yield();  // through the cancel and the close
+    });
+  }
+  while (looking.load() > 0 || shared->rounds.load() < 10) std::this_thread::yield();
+  rt.cancel_all(q::CancelReason::user("over"));
+  for (std::thread& looker : lookers) looker.join();
+  running.join();
+  EXPECT_TRUE(rt.snapshot().regions.empty());
 }
 
 }  // namespace

@@ -178,6 +178,30 @@ TEST_F(SnapshotTest, ALongChainIsCut) {
   EXPECT_FALSE(other.stack_is_cut);
 }
 
+// A large region is walked in slices, with a bookmark in its list in between; 64 is a whole slice.
+TEST_F(SnapshotTest, EachTaskOfALargeRegionIsSeenOnceNewestFirst) {
+  std::vector<TaskHandle<>> handles;
+  for (const std::size_t count : {63u, 64u, 65u, 128u, 1'000u}) {
+    while (handles.size() < count) handles.push_back(scope.spawn(cx, sleeps).value());
+    s.run_until_idle();
+    for (int repeat = 0; repeat < 2; ++repeat) {
+      const Snapshot snapshot = s.snapshot();
+      ASSERT_EQ(snapshot.regions.size(), 1u);
+      const std::vector<TaskSnapshot>& tasks = snapshot.regions[0].tasks;
+      ASSERT_EQ(tasks.size(), count);
+      for (std::size_t i = 0; i < count; ++i) {
+        EXPECT_EQ(tasks[i].id, handles[count - 1 - i].task_id());
+        EXPECT_EQ(tasks[i].waiting_for, "sleep");
+        EXPECT_EQ(tasks[i].stack.size(), 1u) << "its wait was looked at";
+      }
+    }
+  }
+  scope.cancel(CancelReason::user("over"));
+  s.run_until_idle();
+  for (const TaskHandle<>& handle : handles)
+    EXPECT_TRUE(handle.is_finished()) << "nothing of the looks is left in its way";
+}
+
 TEST_F(SnapshotTest, ADumpTellsEqualStacksOnce) {
   std::vector<TaskHandle<int>> handles;
   for (int i = 0; i < 1'000; ++i) handles.push_back(scope.spawn(cx, fetch, connections).value());

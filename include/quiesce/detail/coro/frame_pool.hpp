@@ -1,5 +1,7 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 
 namespace quiesce::detail {
 
@@ -8,6 +10,14 @@ namespace quiesce::detail {
 /// Under AddressSanitizer every block comes from the heap, so that a use after free is seen.
 void* frame_allocate(std::size_t bytes);
 void frame_free(void* block, std::size_t bytes) noexcept;
+
+/// Gives blocks that nobody needed for a whole period back to the heap and the system, a few at a time: for workers that have nothing to
+/// do. `now` is of a clock that never goes back, one for the process. When to call it again: not before that time; at once if it is
+/// not after `now`; nullopt: there is nothing that could grow old, or another thread is at it.
+std::optional<std::int64_t> frame_age(std::int64_t now_ns) noexcept;
+inline constexpr std::int64_t frame_period_ns = 1'000'000'000;
+/// How many batches of free blocks the depot holds, for tests.
+std::size_t frame_batches() noexcept;
 
 /// Gives the thread's free blocks back to the depot, and the depot's to the heap.
 void frame_trim() noexcept;

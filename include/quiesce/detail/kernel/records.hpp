@@ -86,6 +86,7 @@ struct PolicyOps {
   PolicyAction (*on_child_failure)(void* policy, const ChildFailure&);
   void (*aggregate)(void* policy, Outcome<>& so_far, Outcome<>&& next);
   void* default_instance;
+  bool joins;  // `aggregate` is Outcome::join, which keeps what it was given when it throws
 };
 
 enum class TaskTier : std::uint8_t { Task, Local, Blocking };
@@ -356,11 +357,17 @@ inline RegionShard& TaskRecord::shard() const {
   return region->shards[home_worker % RegionRecord::shard_count];
 }
 
-/// Adds to the front of a list of members, or takes out of it, under the lock that guards it.
+/// Adds to the front of a list of members or before another, or takes out of it, under the lock that guards it.
 inline void link_front(std::uint32_t& head, TaskRecord& task) noexcept {
   task.links = {MemberLinks::none, head};
   if (head != MemberLinks::none) TaskSlab::find(head)->links.prev = task.index;
   head = task.index;
+}
+inline void link_before(std::uint32_t& head, TaskRecord& task, TaskRecord& next) noexcept {
+  const std::uint32_t prev = next.links.prev;
+  task.links = {prev, next.index};
+  next.links.prev = task.index;
+  (prev == MemberLinks::none ? head : TaskSlab::find(prev)->links.next) = task.index;
 }
 inline void unlink(std::uint32_t& head, TaskRecord& task) noexcept {
   const auto [prev, next] = task.links;

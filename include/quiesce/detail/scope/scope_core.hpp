@@ -1,5 +1,6 @@
 #pragma once
 // What Scope does, without its types.
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -76,7 +77,8 @@ struct PolicyOpsOf {
     static_cast<P*>(policy)->aggregate(so_far, std::move(next));
   }
   static inline P instance{};
-  static constexpr PolicyOps ops{on_child_failure, aggregate, &instance};
+  static constexpr bool joins = std::same_as<P, FailFast> || std::same_as<P, CollectAll>;
+  static constexpr PolicyOps ops{on_child_failure, aggregate, &instance, joins};
 };
 
 template <class F>
