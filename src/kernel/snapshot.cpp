@@ -46,9 +46,12 @@ const char* role_of(const Glimpse& task) {
   return task.tier == TaskTier::Blocking ? "blocking" : "task";
 }
 
-/// Since a coarse time of this kernel's clock, which a record keeps 32 bits of.
+/// Since a coarse time of this kernel's clock, which a record keeps 32 bits of: 49 days. What was born while the snapshot is taken is later
+/// than `now`, by less than an hour, and has no age.
 Duration since_ms(std::uint32_t then, Time now) {
-  return Duration(std::int64_t{static_cast<std::uint32_t>(now.nanos() / 1'000'000) - then} * 1'000'000);
+  constexpr std::uint32_t hour = 3'600'000;
+  const std::uint32_t elapsed = static_cast<std::uint32_t>(now.nanos() / 1'000'000) - then;
+  return elapsed > ~hour ? Duration::zero() : Duration(std::int64_t{elapsed} * 1'000'000);
 }
 
 TaskSnapshot view(const Glimpse& task, Time now, bool failed) {

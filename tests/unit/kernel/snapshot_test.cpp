@@ -7,8 +7,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "quiesce/detail/kernel/kernel.hpp"
 #include "quiesce/detail/kernel/look.hpp"
 #include "quiesce/select.hpp"
 #include "quiesce/sync/semaphore.hpp"
@@ -248,6 +250,24 @@ TEST_F(SnapshotTest, ALookAtAWaitThatIsOverIsRefused) {
   EXPECT_FALSE(detail::look_at_wait(record, epoch - 1));
   connections->add_permits(1);
   EXPECT_FALSE(detail::look_at_wait(record, epoch)) << "it is claimed, and may be stepped at any time";
+}
+
+TEST_F(SnapshotTest, ATaskThatIsBornWhileTheSnapshotIsTakenHasNoAge) {
+  s.advance(5ms);
+  auto handle = scope.spawn(cx, sleeps).value();
+  s.run_until_idle();
+  detail::Kernel& kernel = detail::TaskSlab::find(handle.task_id().index)->kernel();
+  const auto ages = [&](Time now) {
+    for (const RegionSnapshot& region : detail::take_snapshot(kernel.roots(), now).regions) {
+      for (const TaskSnapshot& task : region.tasks) {
+        if (task.id == handle.task_id()) return std::pair(task.age, task.waiting);
+      }
+    }
+    ADD_FAILURE() << "not in the snapshot";
+    return std::pair(Duration(), Duration());
+  };
+  EXPECT_EQ(ages(Time::zero() + 4ms), std::pair(Duration(0), Duration(0))) << "it began before the task";
+  EXPECT_EQ(ages(Time::zero() + 7ms), std::pair(Duration(2ms), Duration(2ms)));
 }
 
 TEST(NameOfFunction, IsWhatIsLeftWithoutResultAndParameters) {
