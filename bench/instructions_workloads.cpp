@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace q = quiesce;
@@ -114,6 +115,40 @@ q::Task<Size> timer_bulk(q::Cx cx, q::Scope<>&, Size size) {
   co_return cancelled;
 }
 
+/// W7 as a program has it: a Timer is made, armed for a point in time, and stopped.
+q::Task<Size> timer_object(q::Cx cx, q::Scope<>&, Size size) {
+  const q::Time start = cx.now() + 1h;
+  Size stopped = 0;
+  for (Size i = 0; i < size; ++i) {
+    q::Timer timer(cx, start + some_time(i));
+    if (timer.stop()) ++stopped;
+  }
+  co_return stopped;
+}
+
+/// One that is put off again and again, as an idle timeout is.
+q::Task<Size> timer_reset(q::Cx cx, q::Scope<>&, Size size) {
+  q::Timer timer(cx, 1h);
+  const q::Time start = timer.deadline();
+  Size put_off = 0;
+  for (Size i = 0; i < size; ++i) {
+    if (timer.reset(start + some_time(i))) ++put_off;
+  }
+  co_return put_off;
+}
+
+/// W7, bulk, of Timers.
+q::Task<Size> timer_object_bulk(q::Cx cx, q::Scope<>&, Size size) {
+  const q::Time start = cx.now() + 1h;
+  auto timers = std::make_unique<std::optional<q::Timer>[]>(static_cast<std::size_t>(size));
+  for (Size i = 0; i < size; ++i) timers[i].emplace(cx, start + some_time(i));
+  Size stopped = 0;
+  for (Size i = 0; i < size; ++i) {
+    if (timers[i]->stop()) ++stopped;
+  }
+  co_return stopped;
+}
+
 q::Task<> notifies(q::Cx cx, std::shared_ptr<q::Notify> notify, Size size) {
   for (Size i = 0; i < size; ++i) {
     notify->notify_one();
@@ -187,6 +222,9 @@ constexpr Workload workloads[] = {
     {"W6_yield", yield},
     {"W7_timer", timer},
     {"W7_timer_bulk", timer_bulk},
+    {"W7_timer_object", timer_object},
+    {"W7_timer_object_bulk", timer_object_bulk},
+    {"W7_timer_reset", timer_reset},
     {"W7_timeout", timeout},
     {"W8_mutex", mutex},
     {"W8_mutex_handed_over", mutex_handed_over},

@@ -13,7 +13,9 @@ function(quiesce_library target alias)
     PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
     PRIVATE ${PROJECT_SOURCE_DIR}/src
   )
-  set_target_properties(${target} PROPERTIES EXPORT_NAME ${alias} POSITION_INDEPENDENT_CODE ON)
+  # CMAKE_POSITION_INDEPENDENT_CODE says whether it may go into a shared library. Not so by default: what belongs to a thread would be
+  # reached by calls, and no function inlined that another library might replace.
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${alias})
   quiesce_warnings(${target})
 endfunction()
 

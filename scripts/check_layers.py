@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-LEAVES = ["sync", "channel", "time", "io", "net", "combinators"]
+LEAVES = ["sync", "channel", "time", "io", "net", "combinators", "parallel"]
 ROWS = {  # layer -> what it may include besides itself
     "core": [],
     "kernel": ["core"],
@@ -35,9 +35,9 @@ PUBLIC = {  # headers directly in include/quiesce/
     "core": "budget cancel error ids logical outcome outcome_fmt panic policy sendable time",
     "kernel": "capabilities limits log metrics metrics_memory panic_isolation spawn_error",
     "coro": "task",
-    "scope": "combinators cx handle obligation region rref scope started",
+    "scope": "combinators cx fork_join handle obligation region rref scope started",
     "sync": "callback select thread_port",
-    "time": "interval stopwatch timeout",
+    "time": "interval stopwatch timeout timer",
     "channel": "buffered merge stream",
     "prometheus": "metrics_prometheus",
     "runtime": "quiesce runtime",

@@ -7,7 +7,7 @@ from . import workloads
 from .statistics_of import best_peer
 
 COLOURS = {workloads.OURS: "#c0392b", workloads.OURS_CLANG: "#e67e22", "tokio": "#2c7fb8", "go": "#27ae60",
-           "asio": "#7f8c8d", "tbb": "#8e44ad"}
+           "asio": "#7f8c8d", "tbb": "#8e44ad", "stl": "#b7950b"}
 LEFT, WIDTH, LINE, TOP = 260, 620, 26, 82
 DECADES = (-2, 2)
 

@@ -62,7 +62,9 @@ class SelfTest(unittest.TestCase):
 
     # ---- what is asked for
     def test_a_family_is_all_its_workloads(self):
-        self.assertEqual([r.workload for r in workloads.chosen(["w3"])], ["W3-fib", "W3-skynet"])
+        self.assertEqual([r.workload for r in workloads.chosen(["w3"])], ["W3-fib", "W3-skynet", "W3-spawn-fib", "W3-spawn-skynet"])
+        self.assertEqual([r.workload for r in workloads.chosen(["W3-spawn"])], ["W3-spawn-fib", "W3-spawn-skynet"])
+        self.assertEqual([r.workload for r in workloads.chosen(["p"])], ["P1", "P2", "P3", "P4"])
         self.assertEqual([r.metric for r in workloads.chosen(["W2b", "W2B"])], ["memory", "release"])
         self.assertEqual(workloads.chosen([]), workloads.ROWS)
 

@@ -58,7 +58,7 @@ std::int64_t resident_bytes() {
 
 namespace {
 
-constexpr std::array families{spawning, fork_join, messages, yielding, timers, locking, cancelling};
+constexpr std::array families{spawning, fork_join, messages, yielding, timers, locking, cancelling, algorithms};
 
 const Workload* find(std::string_view name) {
   for (auto family : families) {
@@ -71,7 +71,7 @@ const Workload* find(std::string_view name) {
 
 int list() {
   for (auto family : families) {
-    for (const Workload& workload : family()) std::printf("%-10s %s\n", workload.name, workload.what);
+    for (const Workload& workload : family()) std::printf("%-15s %s\n", workload.name, workload.what);
   }
   return 0;
 }

@@ -36,6 +36,7 @@ std::span<const Workload> yielding();
 std::span<const Workload> timers();
 std::span<const Workload> locking();
 std::span<const Workload> cancelling();
+std::span<const Workload> algorithms();
 
 /// Prints "workload metric value unit", which is what bench/compare reads.
 void report(const char* workload, const char* metric, double value, const char* unit);

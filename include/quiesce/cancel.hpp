@@ -173,6 +173,10 @@ class CancelReason {
   [[nodiscard]] CancelReason with_cleanup(CleanupBudget budget) const&;
   [[nodiscard]] CancelReason with_cleanup(CleanupBudget budget) &&;
 
+  /// Of one and the same reason: then they are equal, and nothing needs to be compared.
+  [[nodiscard]] bool is_copy_of(const CancelReason& other) const noexcept {
+    return node_.get() == other.node_.get();
+  }
   friend std::strong_ordering operator<=>(const CancelReason& a, const CancelReason& b) noexcept;
   friend bool operator==(const CancelReason& a, const CancelReason& b) noexcept { return (a <=> b) == 0; }
 

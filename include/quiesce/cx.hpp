@@ -66,17 +66,44 @@ class UsageError : public std::logic_error {
 
 namespace detail {
 
+/// A pointer to a record, as its index: half of what one takes. Contexts are copied into every frame.
+class TaskRef {
+ public:
+  TaskRef() = default;
+  TaskRef(const TaskRecord* task) noexcept : index_(task == nullptr ? none : task->index) {}
+  explicit TaskRef(std::uint32_t index) noexcept : index_(index) {}
+  TaskRecord* get() const noexcept { return TaskSlab::at(index_); }
+  operator TaskRecord*() const noexcept { return get(); }
+  TaskRecord* operator->() const noexcept { return get(); }
+  TaskRecord& operator*() const noexcept { return *get(); }
+  std::uint32_t index() const noexcept { return index_; }
+  bool operator==(const TaskRef&) const = default;
+  bool operator==(const TaskRecord* task) const noexcept { return *this == TaskRef(task); }
+  bool operator==(TaskRecord* task) const noexcept { return *this == TaskRef(task); }
+  bool operator==(std::nullptr_t) const noexcept { return index_ == none; }
+
+ private:
+  static constexpr std::uint32_t none = TaskSlab::records_max;
+  std::uint32_t index_ = none;
+};
+
 /// A context without its type: a record and the life that is meant.
 struct CxCore {
-  TaskRecord* task = nullptr;
+  TaskRef task;
   std::uint32_t generation = 0;
 
-  TaskId id() const noexcept { return {task == nullptr ? 0 : task->index, generation}; }
+  TaskId id() const noexcept { return {task == nullptr ? 0 : task.index(), generation}; }
   bool alive() const noexcept {
-    return task != nullptr && task->generation.load(std::memory_order_acquire) == generation &&
-           !task->word.load().done();
+    const TaskRecord* record = task;
+    return record != nullptr && record->generation.load(std::memory_order_acquire) == generation &&
+           !record->word.load().done();
+  }
+  /// Is it the context of this task, which runs?
+  bool is_of(const TaskRecord& running) const noexcept {
+    return task.index() == running.index && generation == running.generation.load(std::memory_order_relaxed);
   }
 };
+static_assert(sizeof(CxCore) == 8);
 
 /// Reading through a context: throws UsageError(StaleContext) when its task has ended.
 TaskRecord& readable(CxCore cx, const char* what);
@@ -91,11 +118,15 @@ RegionId cx_region_id(CxCore cx);
 std::string cx_path(CxCore cx);
 Budget cx_budget(CxCore cx);
 Time cx_now(CxCore cx);
+/// For what is to begin to count now (detail/kernel/clock.hpp).
+Time cx_now_at_the_latest(CxCore cx);
 std::optional<Duration> cx_remaining(CxCore cx);
 bool cx_charge(CxCore cx, std::uint64_t cost);
 bool cx_is_cancel_requested(CxCore cx);
 std::optional<CancelReason> cx_cancel_reason(CxCore cx);
 Outcome<> cx_checkpoint(CxCore cx);
+/// True: `cx_checkpoint` would say Ok, and need tell nobody.
+bool cx_passes_checkpoint(CxCore cx) noexcept;
 bool cx_is_shutting_down(CxCore cx);
 std::uint64_t cx_random(CxCore cx);
 std::uint64_t cx_random_index(CxCore cx, std::uint64_t n);
@@ -266,7 +297,11 @@ class BasicCx {
   std::optional<CancelReason> cancel_reason() const { return detail::cx_cancel_reason(core_); }
   /// A cancel point without waiting: Cancelled(reason) when a request is there and no mask holds it off, and from then on
   /// every time (C7). Test the outcome, or `co_await` it to end the coroutine with it. Never blocks; some nanoseconds.
-  Outcome<> checkpoint() const { return detail::cx_checkpoint(core_); }
+  Outcome<> checkpoint() const {
+    if (detail::cx_passes_checkpoint(core_)) [[likely]]
+      return Outcome<>::ok();
+    return detail::cx_checkpoint(core_);
+  }
   MaskGuard mask() const { return MaskGuard(core_); }
   /// The runtime has begun to shut down (its soft stage): finish what you can, start nothing.
   bool is_shutting_down() const { return detail::cx_is_shutting_down(core_); }
@@ -279,7 +314,7 @@ class BasicCx {
   Sleep sleep(Duration duration) const {
     static_assert(detail::Holds<Caps::bits, cap::Time::bits>,
                   "quiesce: this context lacks the capability Time (cap::Time), which sleep needs");
-    return Sleep(core_, detail::cx_now(core_) + duration);
+    return Sleep(core_, detail::cx_now_at_the_latest(core_) + duration);
   }
   Sleep sleep_until(Time time) const {
     static_assert(detail::Holds<Caps::bits, cap::Time::bits>,

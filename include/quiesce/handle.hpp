@@ -37,10 +37,21 @@ struct JoinWait {
   JoinWait(CxCore context, TaskRecord* joined, bool observe) : cx(context), target(joined), observed(observe) {}
   /// True when the coroutine stays suspended (or has ended).
   bool start(PromiseBase& self) noexcept;
-  /// Why it is refused.
-  std::optional<Error> misuse(const TaskRecord& task) const;
-  /// Takes the result out of the record exactly once; false when it was taken before.
+  /// Takes the result, which is of that kind, out of the record exactly once; false when it was taken before.
+  bool take(OutcomeKind kind) noexcept {
+    // Only failures have another taker, the region's sweep; of a Done task nothing else writes the word.
+    if (kind == OutcomeKind::Ok) [[likely]]
+      return target->word.apply_alone([](TaskWord w) { return task_word::take(w); }).made;
+    return take_failure(kind);
+  }
   bool take() noexcept;
+  /// Why it is refused; nothing when it need not be.
+  std::optional<Error> misuse(const TaskRecord& task) const;
+
+ private:
+  bool take_failure(OutcomeKind kind) noexcept;
+  bool answer(TaskRecord& task) noexcept;
+  bool is_misused(TaskRecord& task) noexcept;
 };
 
 void release_handle(TaskRecord& task) noexcept;
@@ -58,17 +69,21 @@ class JoinOperation;  // detail/sync/select.hpp
 
 /// The result of a task that has ended; a token in it becomes the joiner's, or stays where it is, with the reason.
 template <class T, class E>
-Outcome<T, E> collect_result(JoinWait& wait, [[maybe_unused]] TaskRecord& joiner) {
+void collect_result(JoinWait& wait, [[maybe_unused]] TaskRecord& joiner, std::optional<Outcome<T, E>>& into) {
   TaskRecord& target = *wait.target;
+  Outcome<T, E>& result = RecordResult<T, E>::get(target);
   if constexpr (HoldsObligation<T>) {
-    Outcome<T, E>& result = RecordResult<T, E>::get(target);
     if (result.is_ok()) {
-      if (auto refusal = receive_token(result.value(), joiner))
-        return Outcome<>::err(Error(*refusal)).template failure_as<T, E>();
+      if (auto refusal = receive_token(result.value(), joiner)) {
+        into.emplace(Outcome<>::err(Error(*refusal)).template failure_as<T, E>());
+        return;
+      }
     }
   }
-  if (!wait.take()) return Outcome<T, E>::err(E(taken_before(target)));
-  return std::move(RecordResult<T, E>::get(target));
+  if (wait.take(result.kind())) [[likely]]
+    into.emplace(std::move(result));
+  else
+    into.emplace(Outcome<T, E>::err(E(taken_before(target))));
 }
 
 template <class T, class E, bool Observed>
@@ -115,7 +130,7 @@ struct JoinAwaiter : JoinWait {
     if (refused) {
       outcome.emplace(std::move(*refused).template failure_as<T, E>());
     } else {
-      outcome.emplace(collect_result<T, E>(*this, joiner));
+      collect_result<T, E>(*this, joiner, outcome);
     }
   }
 };

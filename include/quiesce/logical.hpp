@@ -64,11 +64,16 @@ class LogicalPath {
 
   [[nodiscard]] static LogicalPath root(std::uint32_t ordinal) { return LogicalPath().child(ordinal); }
   [[nodiscard]] LogicalPath child(std::uint32_t ordinal) const;
+  // As of nobody.
+  void clear() noexcept {
+    if (is_long()) [[unlikely]]
+      *this = LogicalPath();
+    words_[0] = words_[1] = 0;
+  }
   // The same into an object that is there: a few instructions where both are short.
   void become_child(const LogicalPath& parent, std::uint32_t ordinal) {
-    constexpr std::uint32_t bytes = 3;  // of a varint, at most, of an ordinal below 2^21
-    if (is_long() || parent.is_long() || parent.tail_size() + bytes > short_bytes ||
-        ordinal >> (7 * bytes) != 0) {
+    const std::uint32_t bytes = ordinal >> 21 == 0 ? 3 : 5;  // of its varint, at most
+    if (is_long() || parent.is_long() || parent.tail_size() + bytes > short_bytes) {
       *this = parent.child(ordinal);
       return;
     }

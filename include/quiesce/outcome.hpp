@@ -278,6 +278,11 @@ class [[nodiscard]] Outcome {
   template <class Self, class... Fs>
   static auto visit_as(Self&& self, Fs&... fs);
 
+  // For who holds one in storage of its own: there is nothing that the destructor would do.
+  friend bool detail_needs_no_end(const Outcome& outcome) noexcept {
+    return std::is_trivially_destructible_v<Stored> && outcome.kind_ == OutcomeKind::Ok && !outcome.attached_;
+  }
+
   // Invariant: exactly the member that kind_ names is alive.
   union {
     Stored value_;

@@ -342,9 +342,11 @@ class PanicIsolator {
   // The reason when operations of this region are to be skipped now. One relaxed load while no region has a
   // panic to its count.
   [[nodiscard]] std::optional<SkipReason> should_skip(RegionId region) const {
-    if (!may_skip_.load(std::memory_order_relaxed)) return std::nullopt;
+    if (!may_skip()) return std::nullopt;
     return look_up_skip(region);
   }
+  // False: should_skip of any region gives nothing. One load.
+  [[nodiscard]] bool may_skip() const noexcept { return may_skip_.load(std::memory_order_relaxed); }
   // Isolates a caught exception: gives it an id, counts, logs, reports to the metrics. Without memory for the
   // text the context has a short message instead; the panic is counted all the same where its region already
   // has a count.

@@ -44,3 +44,4 @@
 #include "quiesce/task.hpp"
 #include "quiesce/time.hpp"
 #include "quiesce/timeout.hpp"
+#include "quiesce/timer.hpp"

@@ -129,10 +129,10 @@ class Scope {
     static_assert(detail::Holds<Caps::bits, cap::Spawn::bits>,
                   "quiesce: this context lacks the capability Spawn (cap::Spawn), which launch needs");
     using Check = detail::spawn_check<F, BasicCx<Caps>, Args...>;
-    auto admitted =
-        detail::begin_spawn(core_, cx.core(), detail::TaskTier::Task, &detail::PolicyOpsOf<P>::ops, false);
-    if (!admitted) return std::unexpected(std::move(admitted).error());
-    detail::PendingSpawn pending(*admitted);
+    std::unique_ptr<SpawnError> refusal;
+    detail::PendingSpawn pending(detail::begin_spawn(core_, cx.core(), detail::TaskTier::Task,
+                                                     &detail::PolicyOpsOf<P>::ops, false, refusal));
+    if (!pending) return std::unexpected(std::move(*refusal));
     detail::TokenMoveOf<Args...> tokens(pending.record());
     if (auto refused = detail::move_tokens(tokens, args...)) return std::unexpected(SpawnError(*refused));
     install<typename Check::value_type, typename Check::error_type, Caps>(pending, std::forward<F>(f),
@@ -153,10 +153,10 @@ class Scope {
     using T = typename Check::value_type;
     using E = typename Check::error_type;
     using Result = std::expected<TaskHandle<T, E>, SpawnError>;
-    auto admitted =
-        detail::begin_spawn(core_, cx.core(), detail::TaskTier::Blocking, &detail::PolicyOpsOf<P>::ops, true);
-    if (!admitted) return Result(std::unexpected(std::move(admitted).error()));
-    detail::PendingSpawn pending(*admitted);
+    std::unique_ptr<SpawnError> refusal;
+    detail::PendingSpawn pending(detail::begin_spawn(core_, cx.core(), detail::TaskTier::Blocking,
+                                                     &detail::PolicyOpsOf<P>::ops, true, refusal));
+    if (!pending) return Result(std::unexpected(std::move(*refusal)));
     detail::TokenMoveOf<Args...> tokens(pending.record());
     if (auto refused = detail::move_tokens(tokens, args...))
       return Result(std::unexpected(SpawnError(*refused)));
@@ -295,9 +295,11 @@ class Scope {
   template <class T, class E, class Caps, class F, class... Args>
   std::expected<TaskHandle<T, E>, SpawnError> start_task(detail::TaskTier tier, const BasicCx<Caps>& cx, F&& f,
                                                          Args&&... args) const {
-    auto admitted = detail::begin_spawn(core_, cx.core(), tier, &detail::PolicyOpsOf<P>::ops, true);
-    if (!admitted) return std::unexpected(std::move(admitted).error());
-    detail::PendingSpawn pending(*admitted);
+    std::unique_ptr<SpawnError> refusal;
+    detail::PendingSpawn pending(
+        detail::begin_spawn(core_, cx.core(), tier, &detail::PolicyOpsOf<P>::ops, true, refusal));
+    if (!pending) [[unlikely]]
+      return std::unexpected(std::move(*refusal));
     detail::TokenMoveOf<Args...> tokens(pending.record());
     if (auto refused = detail::move_tokens(tokens, args...)) return std::unexpected(SpawnError(*refused));
     install<T, E, Caps>(pending, std::forward<F>(f), std::forward<Args>(args)...);

@@ -15,6 +15,7 @@
 // on success must ask `q::unwinding()`, since std::uncaught_exceptions() is 0 then.
 // Cancel-safety: a task is cancelled only where it waits or checks; a request never destroys its frame.
 // Cost: one frame from a pool; an await of a child that ends at once is some nanoseconds, with constant stack.
+#include <algorithm>
 #include <concepts>
 #include <coroutine>
 #include <expected>
@@ -70,16 +71,29 @@ concept GivenAway = !std::is_lvalue_reference_v<T>;
 template <class A>
 concept LibraryAwaitable = requires {
   typename std::remove_cvref_t<A>::quiesce_awaiter;
+  requires !requires { typename std::remove_cvref_t<A>::quiesce_awaited_in_place; };
 };
 
 template <class T, class E>
 class Promise;
 
+/// One that is made in the expression that awaits it, and stays there: its await takes it by value, and it cannot be moved.
+template <class A>
+concept AwaitedInPlace = requires {
+  typename A::quiesce_awaited_in_place;
+};
+
+/// The coroutine of a task, which gives it up; nullptr: it has none.
+template <class T, class E>
+Promise<T, E>* detail_release(Task<T, E>&& task) noexcept;
+
 inline Error empty_task() {
   return Error(ErrorCode::EmptyTask, "co_await of a task that was moved from, awaited or spawned before");
 }
 
-// Puts a failed outcome of other types into a promise, with rule O5.
+// A failed outcome of other types for a coroutine of the running task that awaits it, with rule O5; and into its promise.
+template <class U, class F, class T, class E>
+Outcome<U, F> failure_for(Outcome<T, E>&& failure);
 template <class U, class F, class T, class E>
 void put_failure(Promise<U, F>& promise, Outcome<T, E>&& failure);
 
@@ -186,7 +200,24 @@ struct CancelledAwaiter {
   void await_resume() const noexcept {}
 };
 
-struct FinalAwaiter {
+// g++ 12 has every awaiter in the frame, also an empty one, which takes a word with its padding; one without a size takes none.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"
+struct Stateless {
+  char nothing[0];
+};
+#else
+struct Stateless {};
+#endif
+
+struct StartAwaiter : Stateless {
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<>) const noexcept {}
+  void await_resume() const noexcept {}
+};
+
+struct FinalAwaiter : Stateless {
   bool await_ready() const noexcept { return false; }
   template <class P>
   void await_suspend(std::coroutine_handle<P> self) noexcept {
@@ -196,26 +227,41 @@ struct FinalAwaiter {
   void await_resume() const noexcept {}
 };
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+static_assert(sizeof(StartAwaiter) == 0 && sizeof(FinalAwaiter) == 0);
+#endif
+
+template <std::size_t Bytes>
+struct OutcomeRest {
+  std::byte bytes[Bytes];
+};
+template <>
+struct OutcomeRest<0> {};
+
 template <class T, class E>
-struct PromiseResult : PromiseBase {
+struct alignas(Outcome<T, E>) alignas(PromiseBase) PromiseResult : PromiseBase {
   explicit PromiseResult(const PromiseOps* operations) : PromiseBase(operations) {}
   ~PromiseResult() {
-    if (this->filled) outcome().~Outcome<T, E>();
+    if (this->filled && !detail_needs_no_end(outcome())) outcome().~Outcome<T, E>();
   }
   static_assert(alignof(Outcome<T, E>) <= 16,
                 "quiesce: Task<T>: T is aligned to more than 16 bytes; hold it through std::unique_ptr");
 
-  Outcome<T, E>& outcome() { return *std::launder(reinterpret_cast<Outcome<T, E>*>(storage)); }
+  Outcome<T, E>& outcome() { return *std::launder(static_cast<Outcome<T, E>*>(this->state_place())); }
   void put(Outcome<T, E>&& value) {
     if (this->filled) {
       outcome() = std::move(value);
     } else {
-      new (storage) Outcome<T, E>(std::move(value));
+      new (this->state_place()) Outcome<T, E>(std::move(value));
       this->filled = true;
     }
   }
 
-  alignas(Outcome<T, E>) std::byte storage[sizeof(Outcome<T, E>)];
+  // What of the outcome goes beyond the base, which ends with the beginning of it.
+  [[no_unique_address]] OutcomeRest<(
+      sizeof(Outcome<T, E>) > PromiseBase::state_size ? sizeof(Outcome<T, E>) - PromiseBase::state_size : 0)>
+      rest;
 };
 
 template <class T, class E>
@@ -223,12 +269,22 @@ struct PromiseReturn : PromiseResult<T, E> {
   using PromiseResult<T, E>::PromiseResult;
   template <class U = T>
   requires std::constructible_from<T, U>
-  void return_value(U&& value) { this->put(Outcome<T, E>::ok(T(std::forward<U>(value)))); }
+  void return_value(U&& value) {
+    if (this->filled) [[unlikely]]
+      return this->put(Outcome<T, E>::ok(T(std::forward<U>(value))));
+    new (this->state_place()) Outcome<T, E>(Outcome<T, E>::ok(T(std::forward<U>(value))));
+    this->filled = true;
+  }
 };
 template <class E>
 struct PromiseReturn<void, E> : PromiseResult<void, E> {
   using PromiseResult<void, E>::PromiseResult;
-  void return_void() { this->put(Outcome<void, E>::ok()); }
+  void return_void() {
+    if (this->filled) [[unlikely]]
+      return this->put(Outcome<void, E>::ok());
+    new (this->state_place()) Outcome<void, E>(Outcome<void, E>::ok());
+    this->filled = true;
+  }
 };
 
 /// The result of a root coroutine in its record: inline when it fits, else boxed.
@@ -263,6 +319,9 @@ struct RecordResult {
     }
     return Outcome<>::ok();
   }
+  static const CancelReason& cancel_reason(const TaskRecord& task) noexcept {
+    return get(const_cast<TaskRecord&>(task)).cancel_reason();
+  }
   static void destroy(TaskRecord& task) noexcept {
     if constexpr (fits) {
       get(task).~Value();
@@ -278,10 +337,12 @@ struct RecordResult {
       case OutcomeKind::Panicked: return put(task, Value::panicked(failure.panic()));
     }
   }
-  static constexpr ResultOps ops{kind, failure, destroy, put_failure,
-                                 std::is_void_v<T> || std::is_trivially_destructible_v<T>};
+  static constexpr ResultOps ops{kind,          failure,
+                                 cancel_reason, destroy,
+                                 put_failure,   std::is_void_v<T> || std::is_trivially_destructible_v<T>};
   /// For a record that has no result yet: only `put_failure` may be called.
-  static constexpr ResultOps empty_ops{kind, failure, [](TaskRecord&) noexcept {}, put_failure, true};
+  static constexpr ResultOps empty_ops{kind,        failure, cancel_reason, [](TaskRecord&) noexcept {},
+                                       put_failure, true};
 };
 
 /// What every coroutine of the library may await, whatever it returns.
@@ -294,7 +355,7 @@ class PromiseAwaits : public PromiseReturn<T, E> {
  public:
   PromiseAwaits() : PromiseReturn<T, E>(&operations) {}
 
-  std::suspend_always initial_suspend() const noexcept { return {}; }
+  StartAwaiter initial_suspend() const noexcept { return {}; }
   FinalAwaiter final_suspend() const noexcept { return {}; }
   void unhandled_exception() noexcept { this->caught(); }
 
@@ -335,13 +396,23 @@ class PromiseAwaits : public PromiseReturn<T, E> {
     return {std::move(failure.error)};
   }
   CancelledAwaiter await_transform(Cancelled cancelled) { return {std::move(cancelled.reason)}; }
+  template <AwaitedInPlace A>
+  auto await_transform(A awaitable, AwaitPlace here = __builtin_source_location()) {
+    this->awaits_at = here;
+    using Awaiter = typename A::quiesce_awaiter;
+    if constexpr (std::constructible_from<Awaiter, A&, TaskRecord&>) {
+      return Awaiter(awaitable, *this->task);
+    } else {
+      return Awaiter(awaitable);
+    }
+  }
   template <LibraryAwaitable A>
   auto await_transform(A&& awaitable, AwaitPlace here = __builtin_source_location()) {
     this->awaits_at = here;
     return typename std::remove_cvref_t<A>::quiesce_awaiter(std::forward<A>(awaitable));
   }
   template <class A>
-  requires(!LibraryAwaitable<A>)
+  requires(!LibraryAwaitable<A> && !AwaitedInPlace<std::remove_cvref_t<A>>)
       ForeignAwaiter<A> await_transform(A&& awaitable, AwaitPlace here = __builtin_source_location()) {
     this->awaits_at = here;
     return ForeignAwaiter<A>(std::forward<A>(awaitable));
@@ -418,6 +489,8 @@ class [[nodiscard]] Task {
   friend class detail::PromiseAwaits;
   template <class U, class F>
   friend void detail_install(detail::TaskRecord& record, Task<U, F>&& task);
+  template <class U, class F>
+  friend detail::Promise<U, F>* detail::detail_release(Task<U, F>&& task) noexcept;
   explicit Task(promise_type* promise) noexcept : promise_(promise) {}
   promise_type* promise_;
 };
@@ -431,12 +504,16 @@ void detail_install(detail::TaskRecord& record, Task<T, E>&& task) {
     record.leaf = &detail::empty_body;
     return;
   }
-  promise->task = &record;
   record.held = {};
   record.leaf = promise;
 }
 
 namespace detail {
+
+template <class T, class E>
+Promise<T, E>* detail_release(Task<T, E>&& task) noexcept {
+  return std::exchange(task.promise_, nullptr);
+}
 
 template <class T, class E>
 Task<T, E> Promise<T, E>::get_return_object() noexcept {
@@ -453,13 +530,14 @@ TaskAwaiter<T2, E2> PromiseAwaits<T, E>::await_transform(Task<T2, E2>&& child, A
 }
 
 template <class U, class F, class T, class E>
+Outcome<U, F> failure_for(Outcome<T, E>&& failure) {
+  if (failure.is_cancelled() && !bears_request())
+    return Outcome<U, F>::err(F(as_child_error(failure.cancel_reason())));
+  return std::move(failure).template failure_as<U, F>();
+}
+template <class U, class F, class T, class E>
 void put_failure(Promise<U, F>& promise, Outcome<T, E>&& failure) {
-  if (failure.is_cancelled() && !bears_request(*promise.task)) {
-    Outcome<U, F> error = Outcome<U, F>::err(F(as_child_error(failure.cancel_reason())));
-    promise.put(std::move(error));
-  } else {
-    promise.put(std::move(failure).template failure_as<U, F>());
-  }
+  promise.put(failure_for<U, F>(std::move(failure)));
 }
 
 template <class T, class E>

@@ -1,2 +1,2 @@
 # The hand-over clears `waiters` before it has claimed: the next holder may free the lock under it.
-s/atomic { held = true; waiters = true; holder = next };/atomic { held = true; waiters = false; holder = next };/
+s/^  atomic { held = true; waiters = true; called = false; holder = next; VALID };/  atomic { held = true; waiters = false; called = false; holder = next; VALID };/

@@ -1,2 +1,2 @@
-# A waiter that finds the lock free after all does not hand it over.
-s/if :: !seen_held -> hand_over() :: else -> skip fi/skip/
+# A waiter that finds the lock free after all, and nobody called, does not take it and hand it over.
+s/:: !held \&\& called -> mine = false/:: !held -> mine = false/

@@ -1,2 +1,2 @@
-# A hand-over that loses its claim does not ask the next.
-s/^     :: else -> skip$/     :: else -> break/
+# An unlock that loses its claim does not ask the next.
+/^inline pass_on/,/^}/s/:: won -> break/:: won || next != 0 -> break/

@@ -1,2 +1,2 @@
 # Unlocking frees the word without looking for waiters.
-s/:: !seen_waiters \&\& !waiters -> held = false;/:: true -> held = false;/
+s/:: !seen_waiters || (seen_called \&\& passed < PASSES) ->/:: true ->/

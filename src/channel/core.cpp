@@ -11,12 +11,12 @@ constexpr const char* outlived = "an end of a channel outlives the waits that we
 }
 
 void ChannelCore::add_sender() noexcept {
-  const Primitive::Hold hold(primitive_);
+  const Hold hold(*this);
   ++senders_;
 }
 
 void ChannelCore::add_receiver() noexcept {
-  const Primitive::Hold hold(primitive_);
+  const Hold hold(*this);
   ++receivers_;
 }
 
@@ -24,66 +24,78 @@ void ChannelCore::drop_sender() noexcept {
   bool last = false;
   {
     WakeList woken;
-    const Primitive::Hold hold(primitive_);
+    const Hold hold(*this);
     if (--senders_ > 0) return;
     QUIESCE_ASSERT(sending_.empty() && watching_.empty(), outlived);
-    ops_->pump(*this, woken);
+    note_end();
+    if (primitive_.waiting() > 0) ops_->pump(*this, woken);
     last = is_unused();
   }
   if (last) ops_->free(*this);
 }
 
 void ChannelCore::drop_receiver() noexcept {
-  {
-    WakeList woken;
-    const Primitive::Hold hold(primitive_);
-    if (receivers_ > 1) {
-      --receivers_;
-      return;
-    }
-    QUIESCE_ASSERT(receiving_.empty(), outlived);
-    abandoned_ = true;
-    ops_->pump(*this, woken);
-  }
+  if (!abandon()) return;
   ops_->drain(*this);
   bool last = false;
   {
-    const Primitive::Hold hold(primitive_);
-    length_ = 0;
+    const Hold hold(*this);
+    count_.stop_at(tail_.put());
     receivers_ = 0;
     last = is_unused();
   }
   if (last) ops_->free(*this);
 }
 
+/// True: it was the last, and there are messages that it leaves behind.
+bool ChannelCore::abandon() noexcept {
+  bool last = false;
+  {
+    WakeList woken;
+    const Hold hold(*this);
+    if (receivers_ > 1) {
+      --receivers_;
+      return false;
+    }
+    QUIESCE_ASSERT(receiving_.empty(), outlived);
+    abandoned_ = true;
+    if (primitive_.waiting() > 0) ops_->pump(*this, woken);
+    if (lying() > 0) return true;
+    receivers_ = 0;
+    last = is_unused();
+  }
+  if (last) ops_->free(*this);
+  return false;
+}
+
 void ChannelCore::close() noexcept {
   WakeList woken;
-  const Primitive::Hold hold(primitive_);
+  const Hold hold(*this);
   closed_ = true;
+  note_end();
   ops_->pump(*this, woken);
 }
 
 bool ChannelCore::is_closed() const noexcept {
-  const Primitive::Hold hold(primitive_, Use::Read);
+  const Hold hold(*this, Use::Read);
   return is_shut();
 }
 
 bool ChannelCore::keep_place(WaitNode& node, Waiter waiter) noexcept {
-  const Primitive::Hold hold(primitive_);
+  const Hold hold(*this);
   return Primitive::keep_place(node, waiter);
 }
 
-void ChannelCore::enlist(WaitList& list, WaitNode& node, ChannelWait& wait) noexcept {
+void ChannelCore::enlist(WaitList& list, WaitNode& node) noexcept {
   WakeList woken;
-  node.operation = &wait;
-  const Primitive::Hold hold(primitive_);
+  const Hold hold(*this);
   primitive_.enlist(list, node);
   ops_->pump(*this, woken);
 }
 
 // Nobody behind can go on by that: each waits for one thing, and is asked when there is one.
 bool ChannelCore::delist(WaitList& list, WaitNode& node) noexcept {
-  const Primitive::Hold hold(primitive_);
+  const Hold hold(*this);
   return primitive_.delist(list, node);
 }
 
@@ -91,7 +103,7 @@ void ChannelCore::release() noexcept {
   bool last = false;
   {
     WakeList woken;
-    const Primitive::Hold hold(primitive_);
+    const Hold hold(*this);
     --reserved_;
     ops_->pump(*this, woken);
     last = is_unused();
@@ -107,9 +119,9 @@ void ChannelCore::refuse_all(WaitList& list, WakeList& woken) noexcept {
 }
 
 ChannelStatistics ChannelCore::statistics() const noexcept {
-  const Primitive::Hold hold(primitive_, Use::Read);
+  const Hold hold(*this, Use::Read);
   ChannelStatistics look;
-  look.length = length_;
+  look.length = lying();
   look.capacity = capacity_;
   look.reserved = reserved_;
   look.senders = senders_;
@@ -121,13 +133,13 @@ ChannelStatistics ChannelCore::statistics() const noexcept {
 }
 
 std::uint32_t ChannelCore::length() const noexcept {
-  const Primitive::Hold hold(primitive_, Use::Read);
-  return length_;
+  const Hold hold(*this, Use::Read);
+  return lying();
 }
 
 bool ChannelCore::has_sent() const noexcept {
-  const Primitive::Hold hold(primitive_, Use::Read);
-  return has_sent_;
+  const Hold hold(*this, Use::Read);
+  return tail_.put() != 0;
 }
 
 Error ChannelCore::error(ErrorCode code, const char* sentence) const {

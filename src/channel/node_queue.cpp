@@ -22,7 +22,7 @@ QueueNode* NodeQueue::unlink() noexcept {
 // The node at the front is written before the claim, and taken out once the claim was won.
 void NodeQueue::serve_receivers(WakeList& woken) noexcept {
   while (!receivers_.empty() && can_pop()) {
-    static_cast<PopOperation*>(receivers_.front()->operation)->node_ = head_;
+    static_cast<PopOperation*>(waiting_operation(*receivers_.front()))->node_ = head_;
     --waiting_receivers_;
     if (primitive_.grant_front(receivers_, woken)) unlink();
   }
@@ -32,7 +32,7 @@ void NodeQueue::serve_receivers(WakeList& woken) noexcept {
 bool NodeQueue::serve_senders(WakeList& woken) noexcept {
   bool served = false;
   while (!senders_.empty() && can_push()) {
-    auto& push = *static_cast<PushOperation*>(senders_.front()->operation);
+    auto& push = *static_cast<PushOperation*>(waiting_operation(*senders_.front()));
     QueueNode& node = *push.node_;
     push.sent_ = !receivers_gone_;
     --waiting_senders_;
@@ -56,7 +56,7 @@ void NodeQueue::enlist(WaitList& list, std::uint32_t& count, WaitNode& node) noe
 bool NodeQueue::delist(WaitList& list, std::uint32_t& count, WaitNode& node) noexcept {
   WakeList woken;
   const Primitive::Hold hold(primitive_);
-  if (node.linked) --count;
+  if (node.linked()) --count;
   const bool granted = primitive_.delist(list, node);
   pump(woken);
   return granted;
@@ -135,7 +135,6 @@ bool PushOperation::try_now() noexcept {
 }
 
 void PushOperation::enlist(WaitNode& node) noexcept {
-  node.operation = this;  // not what it is a part of
   queue_->enlist(queue_->senders_, queue_->waiting_senders_, node);
 }
 
@@ -157,7 +156,6 @@ bool PopOperation::try_now() noexcept {
 }
 
 void PopOperation::enlist(WaitNode& node) noexcept {
-  node.operation = this;
   queue_->enlist(queue_->receivers_, queue_->waiting_receivers_, node);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <mutex>
 #include <new>
 
 #include "quiesce/detail/assert.hpp"
@@ -12,6 +13,28 @@ namespace {
 
 constexpr std::size_t block_bytes = 1024;
 constexpr std::size_t block_messages_min = 4;
+/// One side of a ring that has caught up with the other, which moves on another processor, lets it get ahead by some, instead of looking
+/// at it, and waiting, for each message: a look costs both sides a cache line. That the other moves is seen by its count; if it does not,
+/// nothing is to be gained.
+constexpr std::uint32_t pauses_until_moved = 2;
+constexpr std::uint32_t pauses_to_get_ahead = 64;
+/// Fewer free places than so many, or than a part of the ring, are too few to go on with.
+constexpr std::uint32_t room_wanted = 64, room_wanted_part = 4;
+/// Of a sender that finds the lock taken.
+constexpr std::uint32_t pauses_for_senders = 64;
+
+void pause(std::uint32_t times) noexcept {
+  for (std::uint32_t i = 0; i < times; ++i) RealPlatform::pause();
+}
+
+/// `look` says how many messages, or places, there are; it has just said `seen`.
+template <class Look>
+std::uint32_t let_get_ahead(std::uint32_t seen, Look look) noexcept {
+  pause(pauses_until_moved);
+  if (look() == seen) return seen;
+  pause(pauses_to_get_ahead);
+  return look();
+}
 
 constexpr std::size_t round_up(std::size_t bytes, std::size_t align) {
   return (bytes + align - 1) / align * align;
@@ -44,15 +67,14 @@ struct QueueCore::Block {
   }
 };
 
-/// Messages lie from `first` in the head block to before `last` in the tail block. Behind the tail may hang one empty block, but
-/// not when there are none.
+/// Messages lie from the first place (RingTail::first) in the head block to before the last (RingTail::last) in the tail block.
+/// Behind the tail may hang one empty block, but not when there are none.
 struct QueueCore::BlockList {
   Block* head = nullptr;
   Block* tail = nullptr;
-  std::uint32_t first = 0, last = 0;
 
-  bool has_room(const ChannelOps& ops) const noexcept {
-    return tail != nullptr && (last < block_messages(ops) || tail->next != nullptr);
+  bool has_room(RingTail<>& at, const ChannelOps& ops) const noexcept {
+    return tail != nullptr && (at.last() < block_messages(ops) || tail->next != nullptr);
   }
   void add(Block* block) noexcept {
     if (tail == nullptr) {
@@ -61,25 +83,25 @@ struct QueueCore::BlockList {
       tail->next = block;
     }
   }
-  void* push(const ChannelOps& ops) noexcept {
-    if (last == block_messages(ops)) {
+  void* push(RingTail<>& at, const ChannelOps& ops) noexcept {
+    if (at.last() == block_messages(ops)) {
       tail = tail->next;
-      last = 0;
+      at.last() = 0;
     }
-    return tail->slot(last++, ops);
+    return tail->slot(at.last()++, ops);
   }
-  void* front(const ChannelOps& ops) noexcept { return head->slot(first, ops); }
+  void* front(RingTail<>& at, const ChannelOps& ops) noexcept { return head->slot(at.first(), ops); }
   /// After the front was taken: a block that is to be freed, or nullptr.
-  Block* pop(const ChannelOps& ops) noexcept {
-    ++first;
+  Block* pop(RingTail<>& at, const ChannelOps& ops) noexcept {
+    ++at.first();
     if (head == tail) {
-      if (first < last) return nullptr;
-      first = last = 0;
+      if (at.first() < at.last()) return nullptr;
+      at.first() = at.last() = 0;
       return std::exchange(tail->next, nullptr);
     }
-    if (first < block_messages(ops)) return nullptr;
+    if (at.first() < block_messages(ops)) return nullptr;
     Block* empty = std::exchange(head, head->next);
-    first = 0;
+    at.first() = 0;
     if (tail->next != nullptr) return empty;
     empty->next = nullptr;
     tail->next = empty;
@@ -104,13 +126,14 @@ QueueCore* QueueCore::make(const ChannelOps& ops, PrimitiveKind kind, Name name,
   if (capacity > (std::numeric_limits<std::size_t>::max() - offset) / ops.size)
     throw std::bad_array_new_length();
   void* memory = ::operator new(offset + capacity * ops.size, std::align_val_t(alignment(ops)));
-  return new (memory) QueueCore(ops, kind, name, capacity);
+  auto* core = new (memory) QueueCore(ops, kind, name, capacity);
+  new (&core->head()) RingHead<>;
+  return core;
 }
 
 QueueCore* QueueCore::make_unbounded(const ChannelOps& ops, PrimitiveKind kind, Name name) {
-  const std::size_t offset = ops.offset;
-  static_assert(alignof(BlockList) <= alignof(QueueCore));
-  void* memory = ::operator new(offset + sizeof(BlockList), std::align_val_t(alignment(ops)));
+  static_assert(alignof(BlockList) <= alignof(QueueCore) && sizeof(QueueCore) % alignof(BlockList) == 0);
+  void* memory = ::operator new(sizeof(QueueCore) + sizeof(BlockList), std::align_val_t(alignment(ops)));
   auto* core = new (memory) QueueCore(ops, kind, name, 0);
   new (&core->blocks()) BlockList;
   return core;
@@ -127,37 +150,57 @@ void QueueCore::free_of(ChannelCore& core) noexcept {
   ::operator delete(&queue, std::align_val_t(alignment(ops)));
 }
 
-void* QueueCore::ring_slot(std::uint32_t behind) noexcept {
-  const std::uint32_t to_end = capacity_ - head_;
-  const std::uint32_t index = behind < to_end ? head_ + behind : behind - to_end;
-  return static_cast<std::byte*>(after_object()) + index * ops_->size;
-}
-
 QueueCore::BlockList& QueueCore::blocks() noexcept {
-  return *std::launder(static_cast<BlockList*>(after_object()));
+  return *std::launder(reinterpret_cast<BlockList*>(reinterpret_cast<std::byte*>(this) + sizeof(QueueCore)));
 }
 
-// ---- under the lock ----
+// ---- under the lock of the side ----
 
 void QueueCore::put(void* message) noexcept {
-  QUIESCE_ASSERT(capacity_ == 0 || length_ < capacity_, "a message is put where there is a place");
-  void* slot = capacity_ == 0 ? blocks().push(*ops_) : ring_slot(length_);
-  ops_->relocate(slot, message);
-  ++length_;
-  has_sent_ = true;
+  if (capacity_ == 0) {
+    ops_->relocate(blocks().push(tail_, *ops_), message);
+    return tail_.set_put(tail_.put() + 1);
+  }
+  tail_.go_round(capacity_);
+  ops_->relocate(ring_slot(tail_.place()), message);
+  tail_.did_put();
 }
 
 QueueCore::Block* QueueCore::get(void* into) noexcept {
-  QUIESCE_ASSERT(length_ > 0, "only a message that lies there is taken");
-  --length_;
+  Block* empty = nullptr;
   if (capacity_ == 0) {
-    ops_->relocate(into, blocks().front(*ops_));
-    return blocks().pop(*ops_);
+    ops_->relocate(into, blocks().front(tail_, *ops_));
+    empty = blocks().pop(tail_, *ops_);
+    count_.stop_at(count_.taken() + 1, has_ended());
+  } else {
+    head().go_round(capacity_);
+    ops_->relocate(into, ring_slot(head().place()));
+    head().did_take_and_stop(count_, has_ended());
   }
-  ops_->relocate(into, ring_slot(0));
-  head_ = head_ + 1 == capacity_ ? 0 : head_ + 1;
-  return nullptr;
+  return empty;
 }
+
+/// Done: there is room for one, and for as many as the limit says.
+Tried QueueCore::look_for_room() noexcept {
+  if (is_shut()) return Tried::Refused;
+  if (!sending_.empty()) return Tried::MustWait;
+  std::uint32_t room = tail_.look(count_, capacity_ - reserved_);
+  if (is_split() && room < std::min(room_wanted, capacity_ / room_wanted_part))
+    room = let_get_ahead(room, [&] { return tail_.look(count_, capacity_ - reserved_); });
+  if (room == 0) return Tried::MustWait;
+  tail_.go_round(capacity_);
+  if (is_split() && receiving_.empty()) tail_.go_on(room, capacity_);
+  return Tried::Done;
+}
+
+void QueueCore::serve_from_senders(WakeList& woken) noexcept {
+  if (!is_split()) return serve(woken);
+  const KeptLock<>::Hold besides(head().lock, this_locker());
+  serve(woken);
+  stop_both();
+}
+
+// ---- under the whole lock ----
 
 // First come, first served, on either side.
 void QueueCore::serve(WakeList& woken) noexcept {
@@ -169,7 +212,7 @@ void QueueCore::serve(WakeList& woken) noexcept {
     ++reserved_;
     if (!primitive_.grant_front(sending_, woken)) --reserved_;
   }
-  while (!receiving_.empty() && length_ > promised_) {
+  while (!receiving_.empty() && lying() > promised_) {
     ++promised_;
     if (!primitive_.grant_front(receiving_, woken)) --promised_;
   }
@@ -178,26 +221,55 @@ void QueueCore::serve(WakeList& woken) noexcept {
 
 // ---- senders ----
 
-Tried QueueCore::try_reserve() noexcept {
+bool QueueCore::enter_behind_others(KeptLock<>& lock, std::uint8_t self) noexcept {
+  if (exact_runs.load(std::memory_order_relaxed)) return false;
+  if (lock.is_held()) pause(pauses_for_senders);
+  lock.enter_by_word(self);
+  return true;
+}
+
+Tried QueueCore::push_in_turn(void* message) noexcept {
+  WakeList woken;
   const Primitive::Hold hold(primitive_);
-  if (is_shut()) return Tried::Refused;
-  if (!sending_.empty() || !has_room()) return Tried::MustWait;
-  ++reserved_;
+  return push_held(message, woken);
+}
+
+Tried QueueCore::push_at_limit(void* message, bool as_owner) noexcept {
+  WakeList woken;
+  const Primitive::Hold hold(primitive_, as_owner);
+  return push_held(message, woken);
+}
+
+Tried QueueCore::push_held(void* message, WakeList& woken) noexcept {
+  const bool at_limit = tail_.is_at_limit();
+  if (at_limit) {
+    const Tried looked = look_for_room();
+    if (looked != Tried::Done) return looked;
+  }
+  put(message);
+  if (at_limit) did_put_at_limit(woken);
   return Tried::Done;
 }
 
-Tried QueueCore::try_push(void* message) noexcept {
-  WakeList woken;
+Tried QueueCore::try_reserve() noexcept {
   const Primitive::Hold hold(primitive_);
-  if (is_shut()) return Tried::Refused;
-  if (!sending_.empty() || !has_room()) return Tried::MustWait;
-  put(message);
-  pump(woken);
+  if (tail_.is_at_limit()) {
+    const Tried looked = look_for_room();
+    if (looked != Tried::Done) return looked;
+  }
+  ++reserved_;
+  tail_.stop();
   return Tried::Done;
 }
 
 bool QueueCore::push(void* message) {
-  return capacity_ == 0 ? push_unbounded(message) : try_push(message) == Tried::Done;
+  if (capacity_ == 0) return push_unbounded(message);
+  WakeList woken;
+  const Primitive::Hold hold(primitive_);
+  if (look_for_room() != Tried::Done) return false;
+  put(message);
+  did_put_at_limit(woken);
+  return true;
 }
 
 bool QueueCore::push_unbounded(void* message) {
@@ -211,9 +283,9 @@ bool QueueCore::push_unbounded(void* message) {
       WakeList woken;
       const Primitive::Hold hold(primitive_);
       if (is_shut()) return false;
-      if (!blocks().has_room(*ops_) && spare.block != nullptr)
+      if (!blocks().has_room(tail_, *ops_) && spare.block != nullptr)
         blocks().add(std::exchange(spare.block, nullptr));
-      if (blocks().has_room(*ops_)) {
+      if (blocks().has_room(tail_, *ops_)) {
         put(message);
         pump(woken);
         return true;
@@ -229,9 +301,11 @@ bool QueueCore::commit(void* message) noexcept {
     WakeList woken;
     const Primitive::Hold hold(primitive_);
     --reserved_;
+    QUIESCE_ASSERT(tail_.look(count_, capacity_) > 0, "a message is put where there is a place");
     sent = !abandoned_;
     if (sent) put(message);
-    pump(woken);
+    tail_.stop();
+    if (!receiving_.empty()) serve_from_senders(woken);
     last = is_unused();
   }
   if (last) free_of(*this);
@@ -240,12 +314,42 @@ bool QueueCore::commit(void* message) noexcept {
 
 // ---- receivers ----
 
-Tried QueueCore::try_pop(void* into) noexcept {
+Tried QueueCore::look_for_messages() noexcept {
+  if (has_waiters()) return Tried::Refused;
+  std::uint32_t messages = count_.look(tail_, promised_);
+  if (messages == 0) {
+    if (has_ended()) return Tried::Refused;
+    messages = let_get_ahead(0, [&] { return count_.look(tail_, promised_); });
+    if (messages == 0) return Tried::MustWait;
+  }
+  head().go_on(count_, messages, capacity_);
+  return Tried::Done;
+}
+
+Tried QueueCore::pop_otherwise(void* into) noexcept {
+  if (is_split()) {
+    primitive_.note_use(Use::Write);
+    const KeptLock<>::Hold hold(head().lock, this_locker());
+    const Tried looked = count_.is_at_limit() ? look_for_messages() : Tried::Done;
+    if (looked == Tried::Done) {
+      ops_->relocate(into, ring_slot(head().place()));
+      head().did_take(count_);
+    }
+    if (looked != Tried::Refused) return looked;
+  }
+  return pop_whole(into);
+}
+
+Tried QueueCore::pop_whole(void* into) noexcept {
+  if (!is_split() && count_.is_empty_and_open(tail_)) {
+    primitive_.note_use(Use::Read);
+    return Tried::MustWait;
+  }
   Block* empty = nullptr;
   {
     WakeList woken;
-    const Primitive::Hold hold(primitive_);
-    if (length_ == promised_) return is_drained() ? Tried::Refused : Tried::MustWait;
+    const Hold hold(*this);
+    if (lying() == promised_) return is_drained() ? Tried::Refused : Tried::MustWait;
     empty = get(into);
     pump(woken);
   }
@@ -254,33 +358,56 @@ Tried QueueCore::try_pop(void* into) noexcept {
 }
 
 void QueueCore::pop_promised(void* into) noexcept {
+  if (is_split()) return pop_promised_from_ring(into);
   Block* empty = nullptr;
   {
     WakeList woken;
     const Primitive::Hold hold(primitive_);
+    QUIESCE_ASSERT(lying() > 0, "only a message that lies there is taken");
     --promised_;
     empty = get(into);
-    pump(woken);
+    if (has_waiters()) serve(woken);
   }
   Block::free(empty, *ops_);
 }
 
+void QueueCore::pop_promised_from_ring(void* into) noexcept {
+  bool waited_for = false;
+  {
+    primitive_.note_use(Use::Write);
+    const KeptLock<>::Hold hold(head().lock, this_locker());
+    QUIESCE_ASSERT(count_.look(tail_, 0) > 0, "only a message that lies there is taken");
+    --promised_;
+    get(into);
+    waited_for = has_waiters();
+  }
+  if (waited_for) serve_all();
+}
+
+void QueueCore::serve_all() noexcept {
+  WakeList woken;
+  const Hold hold(*this);
+  serve(woken);
+}
+
 void QueueCore::unpromise() noexcept {
   WakeList woken;
-  const Primitive::Hold hold(primitive_);
+  const Hold hold(*this);
   --promised_;
   pump(woken);
 }
 
+// The counts stand still meanwhile, and are not touched here: who holds the lock may set the limits.
 void QueueCore::drain() noexcept {
   QUIESCE_ASSERT(promised_ == 0, "an end of a channel outlives the waits that were made from it");
-  if (capacity_ > 0) {
-    for (std::uint32_t i = 0; i < length_; ++i) ops_->destroy(ring_slot(i));
-    return;
-  }
-  for (std::uint32_t i = 0; i < length_; ++i) {
-    ops_->destroy(blocks().front(*ops_));
-    Block::free(blocks().pop(*ops_), *ops_);
+  const std::uint32_t left = lying();
+  for (std::uint32_t i = 0; i < left; ++i) {
+    if (capacity_ > 0) {
+      ops_->destroy(ring_slot(head().next_place(capacity_)));
+    } else {
+      ops_->destroy(blocks().front(tail_, *ops_));
+      Block::free(blocks().pop(tail_, *ops_), *ops_);
+    }
   }
 }
 

@@ -25,7 +25,7 @@ void RendezvousCore::free_of(ChannelCore& core) noexcept {
 
 void RendezvousCore::drain_of(ChannelCore& core) noexcept {
   auto& rendezvous = static_cast<RendezvousCore&>(core);
-  if (rendezvous.length_ > 0) rendezvous.ops_->destroy(rendezvous.place());
+  if (rendezvous.lying() > 0) rendezvous.ops_->destroy(rendezvous.place());
 }
 
 void* RendezvousCore::place() noexcept { return reinterpret_cast<std::byte*>(this) + ops_->offset; }
@@ -65,8 +65,7 @@ void RendezvousCore::match(WaitNode& node, WakeList& woken) noexcept {
     sender.full = true;
     return;
   }
-  length_ = 1;
-  has_sent_ = true;
+  note_put();
 }
 
 void RendezvousCore::pump(WakeList& woken) noexcept {
@@ -74,12 +73,12 @@ void RendezvousCore::pump(WakeList& woken) noexcept {
     refuse_all(sending_, woken);
     primitive_.grant_all(watching_, woken);
   }
-  if (length_ > 0 && hand_over(place(), woken)) length_ = 0;
+  if (lying() > 0 && hand_over(place(), woken)) note_taken();
   for (WaitNode* next = sending_.front(); next != nullptr && is_place_free();) {
     WaitNode& sender = *std::exchange(next, sending_.after(*next));
     if (!is_met_by_another(sender)) continue;
     match(sender, woken);
-    if (length_ > 0 && hand_over(place(), woken)) length_ = 0;
+    if (lying() > 0 && hand_over(place(), woken)) note_taken();
   }
   if (is_drained()) refuse_all(receiving_, woken);
 }
@@ -99,7 +98,6 @@ Tried RendezvousCore::try_push(void* message) noexcept {
   const Primitive::Hold hold(primitive_);
   if (is_shut()) return Tried::Refused;
   if (!sending_.empty() || !is_place_free() || !hand_over(message, woken)) return Tried::MustWait;
-  has_sent_ = true;
   return Tried::Done;
 }
 
@@ -112,8 +110,7 @@ bool RendezvousCore::commit(void* message) noexcept {
     sent = !abandoned_;
     if (sent) {
       ops_->relocate(place(), message);
-      length_ = 1;
-      has_sent_ = true;
+      note_put();
     }
     pump(woken);
     last = is_unused();
@@ -127,9 +124,9 @@ bool RendezvousCore::commit(void* message) noexcept {
 Tried RendezvousCore::try_pop(void* into) noexcept {
   WakeList woken;
   const Primitive::Hold hold(primitive_);
-  if (length_ > 0) {
+  if (lying() > 0) {
     ops_->relocate(into, place());
-    length_ = 0;
+    note_taken();
     pump(woken);
     return Tried::Done;
   }
@@ -138,10 +135,7 @@ Tried RendezvousCore::try_pop(void* into) noexcept {
     if (sender.place == nullptr) break;  // it must see a receiver wait
     ops_->relocate(into, sender.place);
     sender.full = false;
-    if (primitive_.grant_front(sending_, woken)) {
-      has_sent_ = true;
-      return Tried::Done;
-    }
+    if (primitive_.grant_front(sending_, woken)) return Tried::Done;
     ops_->relocate(sender.place, into);
     sender.full = true;
   }

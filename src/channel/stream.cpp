@@ -8,7 +8,7 @@ namespace quiesce::detail {
 namespace {
 
 std::optional<Error> pull_misuse(CxCore cx, const TaskRecord& task, const StreamHome& home) {
-  if (cx.task != &task || !cx.alive()) {
+  if (!cx.is_of(task)) {
     if (std::optional<Error> misuse = own_context_error(cx, "Stream::next")) return misuse;
   }
   if (home.place == StreamPlace::Empty)

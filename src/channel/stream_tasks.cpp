@@ -11,6 +11,10 @@ void stop_feeders(ScopeCore scope) noexcept {
                                          Whose::Own);
 }
 
+Error no_buffering() {
+  return Error(ErrorCode::InvalidArgument, "buffered: at least one task must be allowed to run at a time");
+}
+
 std::optional<Error> cancelled_alone(CxCore cx, const CancelReason& reason) {
   cx.task->kernel().use(*cx.task, Use::Read);
   if (cx.task->region->word.load().cancelled()) return std::nullopt;

@@ -63,7 +63,6 @@ bool RateOperation::try_now() noexcept {
 
 void RateOperation::enlist(WaitNode& node) noexcept {
   if (pass_) return alarm_.arm(node, when_);
-  node.operation = &turn_;
   turn_.enlist(node);
 }
 

@@ -51,7 +51,7 @@ void EnterOperation::enlist(WaitNode& node) noexcept {
   turnstile.primitive_.enlist(turnstile.waiters_, node);
   ++turnstile.queued_;
   turnstile.pump(woken);
-  if (!node.linked || turnstile.queued_ <= turnstile.queue_max_) return;
+  if (!node.linked() || turnstile.queued_ <= turnstile.queue_max_) return;
   --turnstile.queued_;
   ++turnstile.refused_;
   refused_ = true;
@@ -62,7 +62,7 @@ bool EnterOperation::delist(WaitNode& node) noexcept {
   WakeList woken;
   Turnstile& turnstile = *turnstile_;
   const Primitive::Hold hold(turnstile.primitive_);
-  if (node.linked) --turnstile.queued_;
+  if (node.linked()) --turnstile.queued_;
   const bool granted = turnstile.primitive_.delist(turnstile.waiters_, node);
   turnstile.pump(woken);
   return granted;

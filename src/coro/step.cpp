@@ -1,4 +1,5 @@
 // The step loop: runs one task until it waits, gives way or ends. See coro/promise.hpp for the protocol.
+#include <algorithm>
 #include <exception>
 #include <sstream>
 #include <stdexcept>
@@ -7,7 +8,9 @@
 
 #include "quiesce/detail/assert.hpp"
 #include "quiesce/detail/coro/foreign.hpp"
+#include "quiesce/detail/coro/fork_join.hpp"
 #include "quiesce/detail/coro/promise.hpp"
+#include "quiesce/detail/kernel/fork.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
 #include "quiesce/detail/kernel/thread_context.hpp"
 #include "quiesce/task.hpp"
@@ -32,7 +35,7 @@ PromiseBase& leaf_of(TaskRecord& task) { return *static_cast<PromiseBase*>(task.
 void end_cancelled(TaskRecord& task, PromiseBase& leaf) noexcept {
   task.word.apply([](TaskWord w) { return task_word::acknowledge(w); });
   std::optional<CancelReason> reason = task.kernel().reason_of(task);
-  leaf.ops()->put_cancelled(leaf, reason ? CancelReason(*reason) : CancelReason::user("escalated"));
+  leaf.ops()->put_cancelled(leaf, reason ? std::move(*reason) : CancelReason::user("escalated"));
   leaf.ended = true;
 }
 
@@ -55,7 +58,8 @@ std::string describe_held(const TaskRecord& task, HeldGuards held, const Outcome
 
 /// The frame goes while the task still counts what it holds. A guard that is left then has escaped: into the result, which goes,
 /// or to somewhere else. That is a bug, and so a panic. How the task has ended.
-OutcomeKind destroy_holding(TaskRecord& task, PromiseBase& root, OutcomeKind kind, HeldGuards held) noexcept {
+[[gnu::noinline]] OutcomeKind destroy_holding(TaskRecord& task, PromiseBase& root, OutcomeKind kind,
+                                              HeldGuards held) noexcept {
   const ResultOps* ops = task.result_ops;
   task.held = held;
   destroy_ended(root, kind != OutcomeKind::Ok);
@@ -71,11 +75,18 @@ OutcomeKind destroy_holding(TaskRecord& task, PromiseBase& root, OutcomeKind kin
   return OutcomeKind::Panicked;
 }
 
+/// A destructor of the frame threw.
+[[gnu::noinline]] OutcomeKind put_torn(TaskRecord& task) noexcept {
+  task.result_ops->destroy(task);
+  task.result_ops->put_failure(task, Outcome<>::panicked(*task.extra.load()->torn));
+  return OutcomeKind::Panicked;
+}
+
 /// The outcome goes to the record, the frame goes, and the kernel is told. The record may be gone afterwards.
 void finish_root(TaskRecord& task, PromiseBase& root) noexcept {
+  Kernel& kernel = task.kernel();
   // Whoever could tell: a stepper's view, or the frame's destructors, of a mask that ends here.
-  if ((task.kernel().config().exact || task.word.load().masked()) &&
-      !task.kernel().plants(Defect::PhaseSkipped))
+  if ((kernel.config().exact || task.word.load().masked()) && !kernel.plants(Defect::PhaseSkipped)) [[unlikely]]
     task.word.apply([](TaskWord w) { return task_word::finalize(w); });
   const HeldGuards held = task.held;
   OutcomeKind kind = root.ops()->finish_root(root, task);
@@ -83,12 +94,9 @@ void finish_root(TaskRecord& task, PromiseBase& root) noexcept {
     destroy_ended(root, kind != OutcomeKind::Ok);
   else
     kind = destroy_holding(task, root, kind, held);
-  if (task.torn) {
-    task.result_ops->destroy(task);
-    task.result_ops->put_failure(task, Outcome<>::panicked(*task.extra.load()->torn));
-    kind = OutcomeKind::Panicked;
-  }
-  task.kernel().complete(task, kind);
+  if (task.torn) [[unlikely]]
+    kind = put_torn(task);
+  kernel.complete(task, kind);
 }
 
 /// Delivers ended frames upwards until one goes on (true) or the task is over (false).
@@ -101,12 +109,17 @@ bool settle(TaskRecord& task) noexcept {
     }
     // Of an escalated task the frames above go too, whoever observes; a failure or panic of its own climbs as ever.
     const bool forced = task.word.load().escalated() && child.ops()->kind(child) == OutcomeKind::Cancelled;
-    PromiseBase* parent = child.parent;
+    PromiseBase* parent = child.parent();
     if (parent == nullptr) {
       finish_root(task, child);
       return false;
     }
     task.leaf = parent;
+    if (child.branch) {  // others may still borrow from the parent: not even a forced end passes it by
+      if (!parent->awaited.deliver(child, *parent)) return true;
+      parent->ended = true;
+      continue;
+    }
     if (task.torn) {
       destroy_frame(child);
       continue;
@@ -116,8 +129,9 @@ bool settle(TaskRecord& task) noexcept {
       end_cancelled(task, *parent);
       continue;
     }
-    if (child.deliver == nullptr || !child.deliver(child, *parent)) {
-      *child.owner = &child;  // the awaiter takes its outcome and destroys it
+    const auto [deliver, owner] = parent->awaited;
+    if (deliver == nullptr || !deliver(child, *parent)) {
+      *owner = &child;  // the awaiter takes its outcome and destroys it
       return true;
     }
     destroy_frame(child);
@@ -149,6 +163,7 @@ enum class Waited : std::uint8_t { GoesOn, Ended, Sleeps, GivesWay };
 /// its last wait to end yet.
 Waited end_wait(TaskRecord& task, TaskWord before) noexcept {
   for (;;) {
+    signal(task, Signal::None);  // what is armed from here on says so
     const LeafNext next = finish_wait(task, before);
     if (next != LeafNext::Again) return next == LeafNext::Resume ? Waited::GoesOn : Waited::Ended;
     if (task.word.apply([](TaskWord w) { return task_word::commit(w); })) return Waited::Sleeps;
@@ -180,7 +195,9 @@ std::optional<TaskWord> park(TaskRecord& task) noexcept {
 }
 
 void note_wait(TaskRecord& task, const LeafOps& ops, void* data) noexcept {
-  task.wait = {&ops, data, task.kernel().executor().coarse_ms()};
+  task.wait.ops = &ops;  // not its place, which is there before (PromiseBase::keep_place)
+  task.wait.data = data;
+  task.wait.since_ms = task.kernel().executor().coarse_ms();
 }
 
 /// A task that is to end Panicked is unwound out of every wait but one that others rely on: whoever will resume its handle, or
@@ -190,8 +207,7 @@ bool waits_for_others(const TaskRecord& task) noexcept {
 }
 
 /// P3: a task that has not begun in a region with too many panics does not begin.
-bool skip_first_step(TaskRecord& task) noexcept {
-  if (task.steps.load(std::memory_order_relaxed) != 1) return false;
+[[gnu::noinline]] bool skip_first_step(TaskRecord& task) noexcept {
   if (task.role == TaskRole::Finalizer || task.role == TaskRole::Driver) return false;
   std::optional<SkipReason> skip = task.kernel().isolator().should_skip(task.region->id());
   if (!skip) return false;
@@ -239,52 +255,74 @@ void frame_miscompiled() noexcept {
 void PromiseBase::caught() noexcept {
   if (destroying) {
     thread_context.frame_survived = true;
-    return note_torn(task, std::current_exception());
+    return note_torn(nullptr, std::current_exception());
   }
-  ops()->put_panic(*this, task->kernel().note_panic(*task, std::current_exception()));
+  TaskRecord& own = *current_task();  // the promise may have an outcome already
+  ops()->put_panic(*this, own.kernel().note_panic(own, std::current_exception()));
 }
 
 void destroy_frame(PromiseBase& frame) noexcept {
   destroy_ended(frame, frame.ended && frame.ops()->kind(frame) != OutcomeKind::Ok);
 }
 
+namespace {
+
+/// A destructor that throws goes to unhandled_exception and leaves the frame alive at its final suspension: it is destroyed again
+/// from there. One of an argument or of the promise leaves by the exception, with the frame gone.
+void destroy_once(std::coroutine_handle<PromiseBase> handle) noexcept {
+  try {
+    handle.destroy();
+  } catch (...) { note_torn(nullptr, std::current_exception()); }
+}
+
+[[gnu::noinline]] void destroy_survivors(std::coroutine_handle<PromiseBase> handle) noexcept {
+  while (thread_context.frame_survived) {
+    thread_context.frame_survived = false;
+    destroy_once(handle);
+  }
+}
+
+[[gnu::noinline]] void destroy_failed(std::coroutine_handle<PromiseBase> handle) noexcept {
+  ++thread_context.unwinding_depth;
+  destroy_once(handle);
+  destroy_survivors(handle);
+  --thread_context.unwinding_depth;
+}
+
+}  // namespace
+
 // Not checked for null: ld makes of g++'s addition of a thread_local's offset an instruction that sets no flags, and the check of
 // UBSan then looks at older ones (binutils 2.40).
 __attribute__((no_sanitize("null"))) void destroy_ended(PromiseBase& frame, bool failed) noexcept {
-  TaskRecord* task = frame.task;
   frame.destroying = true;
-  ThreadContext& here = thread_context;
-  if (failed) ++here.unwinding_depth;
-  const bool outer = here.frame_survived;
   std::coroutine_handle<PromiseBase> handle = frame.handle();
-  do {
-    // A destructor that throws goes to unhandled_exception and leaves the frame alive at its final suspension: it is destroyed
-    // again from there. One of an argument or of the promise leaves by the exception, with the frame gone.
-    here.frame_survived = false;
-    try {
-      handle.destroy();
-    } catch (...) { note_torn(task, std::current_exception()); }
-  } while (here.frame_survived);
-  here.frame_survived = outer;
-  if (failed) --here.unwinding_depth;
+  if (failed) [[unlikely]]
+    return destroy_failed(handle);
+  destroy_once(handle);
+  if (thread_context.frame_survived) [[unlikely]]
+    destroy_survivors(handle);
 }
+
+void note_torn_branch(TaskRecord& task) noexcept { note_torn(&task, std::current_exception()); }
+
+void destroy_survivor(std::coroutine_handle<PromiseBase> frame) noexcept { destroy_survivors(frame); }
 
 void await_child(PromiseBase& parent, PromiseBase*& owner, PromiseBase::Deliver deliver) noexcept {
   PromiseBase& child = *std::exchange(owner, nullptr);
-  child.owner = &owner;
-  child.task = parent.task;
-  child.parent = &parent;
-  child.deliver = deliver;
-  parent.task->leaf = &child;
-  signal(*parent.task, Signal::AwaitChild);
+  TaskRecord& task = *parent.task;
+  parent.find_place(task);
+  child.set_parent(&parent);
+  parent.awaited = {deliver, &owner};
+  task.leaf = &child;
+  signal(task, Signal::AwaitChild);
 }
 
-// Its task is forgotten: another may pull it next, and this one be gone when it is destroyed.
 void hand_to_parent(PromiseBase& child) noexcept {
-  TaskRecord& task = *std::exchange(child.task, nullptr);
-  task.leaf = std::exchange(child.parent, nullptr);
-  child.deliver = nullptr;
-  *std::exchange(child.owner, nullptr) = &child;
+  TaskRecord& task = *child.task;
+  PromiseBase& parent = *child.parent();
+  child.set_parent(nullptr);
+  task.leaf = &parent;
+  *parent.awaited.owner = &child;
   signal(task, Signal::Handed);
 }
 
@@ -322,6 +360,13 @@ bool give_way(TaskRecord& task) noexcept {
   return true;
 }
 
+bool gives_way_first(TaskRecord& task, const LeafOps& late, void* data) noexcept {
+  if (task.cooperative_left > 1) return false;
+  note_wait(task, late, data);
+  signal(task, Signal::Yield);
+  return true;
+}
+
 bool may_go_on() noexcept {
   TaskRecord* task = current_task();
   if (task == nullptr || task->cooperative_left <= 1) return task == nullptr;
@@ -334,6 +379,8 @@ void abandon_wait(TaskRecord& task) noexcept {
   task.wait.ops = nullptr;
   signal(task, Signal::None);
 }
+
+bool bears_request() noexcept { return bears_request(*current_task()); }
 
 bool bears_request(const TaskRecord& task) noexcept {
   task.kernel().use(task, Use::Read);
@@ -348,24 +395,30 @@ Error as_child_error(const CancelReason& reason) {
       .with_cancel_reason(reason);
 }
 
-static StepEnd empty_step(TaskRecord& task, TaskWord) noexcept {
-  task.result_ops->put_failure(task, Outcome<>::err(empty_task()));
+StepEnd end_without_body(TaskRecord& task, Outcome<> failure) noexcept {
+  if (task.kernel().config().exact) task.word.apply([](TaskWord w) { return task_word::finalize(w); });
+  task.result_ops->put_failure(task, std::move(failure));
   task.kernel().complete(task);
   return StepEnd::Done;
 }
 
+static StepEnd empty_step(TaskRecord& task, TaskWord) noexcept {
+  return end_without_body(task, Outcome<>::err(empty_task()));
+}
+
 static constexpr Steppable::Ops empty_ops{empty_step};
 
-Steppable::Seen look_at_coroutine(const Steppable& frame) noexcept {
+Steppable::Seen look_at_coroutine(const Steppable& frame, const TaskRecord* leaf_of) noexcept {
   const auto& promise = static_cast<const PromiseBase&>(frame);
-  return {promise.awaits_at, promise.parent};
+  if (leaf_of == nullptr) return {promise.awaits_at, promise.parent()};
+  const bool is_kept = leaf_of->wait.ops->keeps_place || !promise.has_place();
+  return {is_kept ? promise.kept_place(*leaf_of) : promise.awaits_at, promise.parent()};
 }
 constinit Steppable empty_body{&empty_ops};
 
 /// The lab's chaos: as if what the innermost coroutine goes on with had thrown.
-static bool panics_by_chaos(TaskRecord& task) noexcept {
+[[gnu::noinline]] static bool panics_by_chaos(TaskRecord& task) noexcept {
   Kernel& kernel = task.kernel();
-  if (!kernel.config().exact) return false;
   std::exception_ptr exception = kernel.executor().panics(task);
   if (!exception) return false;
   PromiseBase& leaf = leaf_of(task);
@@ -374,21 +427,69 @@ static bool panics_by_chaos(TaskRecord& task) noexcept {
   return true;
 }
 
+/// A wait that was armed while ended frames were delivered: a fork_join waits for branches that others run.
+static bool waits_already(const TaskRecord& task) noexcept {
+  return static_cast<Signal>(task.signal) == Signal::Wait;
+}
+
+/// The step ends and the task goes on in another one.
+static StepEnd leave_step(TaskRecord& task, StepEnd end) noexcept {
+  ForkLane* lane = thread_context.forks;
+  if (lane != nullptr && lane->is_used()) task.kernel().promote_forks(*lane);
+  return end;
+}
+
+/// H4 for a task that runs branches: its awaits are its own work, and giving way makes tasks of what it has forked. So it goes on for
+/// `fork_extensions` times its awaits, and as long as nobody else would run here.
+static bool goes_on_with_branches(TaskRecord& task) noexcept {
+  constexpr std::uint32_t fork_extensions = 32;
+  ForkLane* lane = thread_context.forks;
+  if (lane == nullptr || !lane->is_used()) return false;
+  Kernel& kernel = task.kernel();
+  if (kernel.config().exact) return false;
+  if (++lane->extensions >= fork_extensions) {
+    lane->extensions = 0;
+    if (kernel.executor().others_wait()) return false;
+    if (task.region->quota != nullptr) kernel.count_polls(*task.region, 1);
+  }
+  task.cooperative_left =
+      static_cast<std::uint16_t>(std::min<std::uint32_t>(kernel.config().poll_budget, 0xffff));
+  return true;
+}
+
+static void resume(TaskRecord& task) noexcept {
+  PromiseBase& leaf = leaf_of(task);
+  leaf.task = &task;
+  leaf.handle().resume();
+}
+
+/// What suspends without a signal has ended, at its end or where it stands.
+static bool has_ended(const TaskRecord& task) noexcept {
+  return static_cast<Signal>(task.signal) == Signal::Ended || static_cast<Signal>(task.signal) == Signal::None;
+}
+
 StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
-  if (skip_first_step(task) && !settle(task)) return StepEnd::Done;
+  signal(task, Signal::None);
+  const Kernel& kernel = task.kernel();
+  if (task.steps.load(std::memory_order_relaxed) == 1 && kernel.isolator().may_skip()) [[unlikely]] {
+    if (skip_first_step(task) && !settle(task)) return StepEnd::Done;
+  }
   if (task.wait.ops != nullptr) {
     const Waited waited = end_wait(task, before);
     if (waited == Waited::Sleeps) return StepEnd::Suspended;
     if (waited == Waited::GivesWay) return StepEnd::Yielded;
     if ((waited == Waited::Ended || task.torn) && !settle(task)) return StepEnd::Done;
   }
-  if (panics_by_chaos(task) && !settle(task)) return StepEnd::Done;
+  if (kernel.config().exact && panics_by_chaos(task) && !settle(task)) return StepEnd::Done;
   for (;;) {
-    signal(task, Signal::None);
-    leaf_of(task).handle().resume();
-    if (task.torn && static_cast<Signal>(task.signal) != Signal::Ended && !waits_for_others(task)) {
+    if (!waits_already(task)) [[likely]] {
+      signal(task, Signal::None);
+      resume(task);
+    }
+    if (task.torn && !has_ended(task) && !waits_for_others(task)) {
       // It gets no result, as if it had been refused.
       const auto waits = static_cast<Signal>(task.signal);
+      signal(task, Signal::None);
       if (waits == Signal::Wait) finish_wait(task, disarm(task).with(TaskWord::by_request_bit));
       if (waits == Signal::Park) finish_wait(task, refused_park(task));
       if (!settle(task)) return StepEnd::Done;
@@ -397,15 +498,36 @@ StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
     switch (static_cast<Signal>(task.signal)) {
       case Signal::AwaitChild:
       case Signal::Handed: break;
-      case Signal::Ended:
+      case Signal::None:
+      case Signal::Ended: {
+        PromiseBase& ended = leaf_of(task);
+        QUIESCE_ASSERT(ended.ended, "a coroutine of the library suspended without saying why");
+        if (ended.parent() == nullptr && !task.torn) {  // as in settle, without its costs
+          finish_root(task, ended);
+          return StepEnd::Done;
+        }
+        if (ended.branch && !task.torn) {  // the same
+          PromiseBase& parent = *ended.parent();
+          task.leaf = &parent;
+          if (!parent.awaited.deliver(ended, parent)) {
+            if (waits_already(task)) continue;
+            break;
+          }
+          parent.ended = true;
+        }
         if (!settle(task)) return StepEnd::Done;
+        if (waits_already(task)) continue;
         break;
+      }
       case Signal::Refused:
+        signal(task, Signal::None);
         end_cancelled(task, leaf_of(task));
         if (!settle(task)) return StepEnd::Done;
+        if (waits_already(task)) continue;
         break;
-      case Signal::Yield: return StepEnd::Yielded;
+      case Signal::Yield: return leave_step(task, StepEnd::Yielded);
       case Signal::Wait:
+        (void)leave_step(task, StepEnd::Suspended);  // before the task may run elsewhere
         if (task.word.apply([](TaskWord w) { return task_word::commit(w); })) return StepEnd::Suspended;
         switch (end_wait(task, task.word.load())) {
           case Waited::Sleeps: return StepEnd::Suspended;
@@ -417,17 +539,20 @@ StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
             if (!settle(task)) return StepEnd::Done;
             break;
         }
+        if (waits_already(task)) continue;
         break;
       case Signal::Park: {
+        (void)leave_step(task, StepEnd::Suspended);
         const std::optional<TaskWord> ended = park(task);
         if (!ended) return StepEnd::Suspended;
+        signal(task, Signal::None);
         if ((finish_wait(task, *ended) == LeafNext::Ended || task.torn) && !settle(task)) return StepEnd::Done;
+        if (waits_already(task)) continue;
         break;
       }
-      case Signal::None: QUIESCE_ASSERT(false, "a coroutine of the library suspended without saying why");
     }
     // H4: a task that never waits gives way after its budget of awaits.
-    if (--task.cooperative_left == 0) return StepEnd::Yielded;
+    if (--task.cooperative_left == 0 && !goes_on_with_branches(task)) return leave_step(task, StepEnd::Yielded);
   }
 }
 

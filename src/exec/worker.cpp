@@ -40,6 +40,8 @@ ProductionExecutor::~ProductionExecutor() { stop(); }
 
 void ProductionExecutor::start(Kernel& kernel) {
   attach(kernel);
+  // Asked for by a process of several threads it takes the system milliseconds, which a lock's first owner would have to wait.
+  (void)RealPlatform::can_fence_all();
   for (auto& worker : workers_) worker->start();
 }
 
@@ -56,14 +58,35 @@ void ProductionExecutor::wake_one() noexcept {
   if (auto worker = idle_.claim_one()) wake(*workers_[*worker]);
 }
 
+/// For work that no worker stands behind: who naps counts as searching, but would come late.
+void ProductionExecutor::wake_a_napper_or_one() noexcept {
+  for (std::size_t i = 0; napping_.load(std::memory_order_seq_cst) > 0 && i < workers_.size(); ++i) {
+    if (workers_[i]->is_napping_.load(std::memory_order_seq_cst)) return wake(*workers_[i]);
+  }
+  wake_one();
+}
+
 void ProductionExecutor::schedule_local(TaskRecord& task, bool cancelled) noexcept {
   Worker& home = *workers_[task.home_worker];
   if (thread_context.scheduler == &home) return (cancelled ? home.local_cancel_ : home.local_).push_back(&task);
   (cancelled ? home.inbox_cancel_ : home.inbox_).push(&task);
-  if (idle_.claim(home.index_)) wake(home);
+  if (home.is_napping_.load(std::memory_order_seq_cst) || idle_.claim(home.index_)) wake(home);
 }
 
 void ProductionExecutor::schedule(TaskRecord& task, Lane lane, Origin origin) noexcept {
+  Worker* worker = thread_context.scheduler;
+  const bool is_here = worker != nullptr && &worker->executor_ == this;
+  if (!is_here || lane != Lane::Ready || task.tier == TaskTier::Local) return schedule_apart(task, lane);
+  if (origin == Origin::Yield) return give_to_others(*worker, task);
+  if (TaskRecord* displaced = worker->lifo_.put(&task)) give_to_others(*worker, *displaced);  // protocol, 4
+}
+
+[[gnu::noinline]] void ProductionExecutor::give_to_others(Worker& worker, TaskRecord& displaced) noexcept {
+  worker.ready_.push(&displaced);
+  wake_one();
+}
+
+[[gnu::noinline]] void ProductionExecutor::schedule_apart(TaskRecord& task, Lane lane) noexcept {
   if (task.tier == TaskTier::Local) return schedule_local(task, lane == Lane::Cancel);
   Worker* worker = thread_context.scheduler;
   if (worker != nullptr && &worker->executor_ != this) worker = nullptr;
@@ -73,47 +96,107 @@ void ProductionExecutor::schedule(TaskRecord& task, Lane lane, Origin origin) no
     timed_size_.store(timed_.size(), std::memory_order_seq_cst);
   } else if (worker == nullptr) {
     (lane == Lane::Cancel ? injected_cancel_ : injected_).push(&task);
-  } else if (lane == Lane::Cancel) {
-    worker->push_own(worker->cancel_, task, injected_cancel_);
-  } else if (origin == Origin::Yield) {
-    worker->push_own(worker->ready_, task, injected_);
   } else {
-    TaskRecord* displaced = worker->lifo_.put(&task);
-    if (displaced == nullptr) return;  // protocol, 4
-    worker->push_own(worker->ready_, *displaced, injected_);
+    worker->cancel_.push(&task);
   }
-  wake_one();
+  worker == nullptr ? wake_a_napper_or_one() : wake_one();
 }
 
-bool ProductionExecutor::step_now(TaskRecord& task) noexcept {
+void ProductionExecutor::offered(ForkLane&, ForkEntry&) noexcept { wake_a_napper_or_one(); }
+
+bool ProductionExecutor::others_wait() const noexcept {
+  const Worker* worker = thread_context.scheduler;
+  return worker == nullptr || worker->others_wait();
+}
+
+[[gnu::always_inline]] inline Worker& ProductionExecutor::arming_worker() noexcept {
   Worker* worker = thread_context.scheduler;
-  return worker != nullptr && worker->step_now(task);
+  return worker == nullptr || &worker->executor_ != this ? *workers_.front() : *worker;
 }
 
 void ProductionExecutor::arm(TimerEntry& entry) noexcept {
-  Worker* worker = thread_context.scheduler;
-  if (worker == nullptr || &worker->executor_ != this) worker = workers_.front().get();
+  Worker& worker = arming_worker();
   bool too_late;
   {
-    std::scoped_lock hold(worker->timer_lock_);
-    entry.home = static_cast<std::uint16_t>(worker->index_);
-    worker->wheel_.arm(entry);
-    worker->has_timers_.store(true, std::memory_order_relaxed);
-    too_late = worker->sleeping_until_ != Time::zero() && entry.deadline < worker->sleeping_until_;
-    if (too_late) worker->sleeping_until_ = entry.deadline;
+    const OwnedLock<>::Hold hold(worker.timer_lock_, locker_of(*this));
+    entry.home = static_cast<std::uint16_t>(worker.index_);
+    too_late = worker.arm_in_wheel(entry);
   }
-  if (too_late) wake(*worker);
+  if (too_late) wake(worker);
 }
 
 bool ProductionExecutor::disarm(TimerEntry& entry) noexcept {
   Worker& worker = *workers_[entry.home];
-  std::scoped_lock hold(worker.timer_lock_);
+  const OwnedLock<>::Hold hold(worker.timer_lock_, locker_of(*this));
   return worker.wheel_.disarm(entry);
+}
+
+/// Under the lock of the worker's wheel, and of the one that it comes from. Whether its deadline comes before the worker wakes.
+[[gnu::always_inline]] inline bool ProductionExecutor::arm_here(SharedTimerEntry& entry, Time until,
+                                                                Worker& here) noexcept {
+  entry.set_deadline(until);
+  entry.state.store(TimerState::Armed, std::memory_order_release);
+  return here.arm_in_wheel(entry);
+}
+
+bool ProductionExecutor::rearm(SharedTimerEntry& entry, Time until) noexcept {
+  Worker& here = arming_worker();
+  bool is_here, was_armed = false, too_late = false;
+  {
+    const OwnedLock<>::Hold hold(here.timer_lock_, locker_of(*this));
+    is_here = entry.wheel.load(std::memory_order_relaxed) == here.index_;
+    if (is_here) [[likely]] {
+      was_armed = here.wheel_.disarm(entry);
+      too_late = arm_here(entry, until, here);
+    }
+  }
+  if (too_late) wake(here);
+  return is_here ? was_armed : bring_and_arm(entry, until, here);
+}
+
+/// The lock of the wheel with the lower number first.
+bool ProductionExecutor::bring_and_arm(SharedTimerEntry& entry, Time until, Worker& here) noexcept {
+  const std::uint32_t self = locker_of(*this);
+  for (;;) {
+    const std::uint16_t there = entry.wheel.load(std::memory_order_relaxed);
+    if (there == here.index_) return rearm(entry, until);
+    Worker& other = *workers_[there];
+    bool was_armed, too_late;
+    {
+      const OwnedLock<>::Hold first((there < here.index_ ? other : here).timer_lock_, self);
+      const OwnedLock<>::Hold second((there < here.index_ ? here : other).timer_lock_, self);
+      if (entry.wheel.load(std::memory_order_relaxed) != there) continue;  // somebody else has moved it since
+      was_armed = other.wheel_.disarm(entry);
+      entry.wheel.store(static_cast<std::uint16_t>(here.index_), std::memory_order_relaxed);
+      too_late = arm_here(entry, until, here);
+    }
+    if (too_late) wake(here);
+    return was_armed;
+  }
+}
+
+// Once more where it has moved between the look and the lock: somebody else has armed it meanwhile.
+bool ProductionExecutor::stop(SharedTimerEntry& entry) noexcept {
+  for (;;) {
+    const std::uint16_t there = entry.wheel.load(std::memory_order_relaxed);
+    Worker& worker = *workers_[there];
+    const OwnedLock<>::Hold hold(worker.timer_lock_, locker_of(*this));
+    if (entry.wheel.load(std::memory_order_relaxed) != there) continue;
+    if (!worker.wheel_.disarm(entry)) return false;
+    entry.state.store(TimerState::Idle, std::memory_order_release);
+    return true;
+  }
+}
+
+std::size_t ProductionExecutor::armed_timers() const noexcept {
+  std::size_t count = 0;
+  for (const auto& worker : workers_) count += worker->wheel_.size();
+  return count;
 }
 
 void ProductionExecutor::post(WorkItem& item) noexcept {
   posted_.push(&item);
-  wake_one();
+  wake_a_napper_or_one();
 }
 
 void ProductionExecutor::sleep(Worker& worker, std::optional<Time> until, bool watch) {
@@ -143,6 +226,7 @@ Worker::Worker(ProductionExecutor& executor, std::uint32_t index)
       index_(index),
       victim_(index),
       watched_(executor.config_.workers, 0),
+      paces_(executor.config_.workers),
       told_stuck_(executor.config_.workers, 0) {}
 
 void Worker::start() {
@@ -154,13 +238,17 @@ void Worker::join() {
 }
 
 void Worker::enter() {
-  thread_context = ThreadContext{.executor = &executor_, .worker = index_, .scheduler = this};
+  thread_context = ThreadContext{.executor = &executor_, .worker = index_, .scheduler = this, .forks = &forks_};
+  // In an exact run the lab's threads are fibers of one.
+  if (!executor_.kernel_->config().exact) thread_context.locker = take_locker();
+  forks_.set_limit(executor_.worker_count() == 1 ? 0 : std::min(ForkShelf<>::places, executor_.worker_count()));
   metrics_ = executor_.kernel_->metrics();
 }
 
 void Worker::leave() {
   flush_polls();
   tell_ticks();
+  give_back_locker(thread_context.locker);
   thread_context = {};
 }
 
@@ -175,7 +263,7 @@ void Worker::run() {
 bool Worker::turn() { return make_turn(); }
 
 std::optional<Time> Worker::next_timer() {
-  std::scoped_lock hold(timer_lock_);
+  const OwnedLock<>::Hold hold(timer_lock_, locker_of(executor_));
   return wheel_.next_deadline();
 }
 
@@ -183,7 +271,7 @@ inline bool Worker::make_turn() {
   const std::uint64_t tick = counters_.dispatched.load(std::memory_order_relaxed);
   if (tick % ProductionExecutor::clock_interval == 0) fire_timers(executor_.now());
   if (!executor_.posted_.empty()) run_posted();
-  TaskRecord* task = next_in_slot(tick);
+  TaskRecord* task = next_at_once(tick);
   if (task == nullptr) task = next();
   if (task == nullptr) {
     if (executor_.stopping_.load(std::memory_order_seq_cst)) return false;
@@ -243,25 +331,45 @@ void Worker::run_posted() {
   }
 }
 
-/// The common case of next(), with the same order and bounds: what the last step woke, when no earlier lane has anything.
-TaskRecord* Worker::next_in_slot(std::uint64_t tick) {
-  if (lifo_.peek() == nullptr || tick % ProductionExecutor::injector_interval == 0 ||
-      preferred_streak_ >= executor_.config_.cancel_streak_limit || cancel_waits() ||
-      executor_.timed_size_.load(std::memory_order_relaxed) != 0) {
-    return nullptr;
-  }
-  TaskRecord* task = lifo_.take();
-  if (task != nullptr) {
-    cancel_streak_ = 0;
-    count_preferred(counters_.lifo);
-  }
+/// The common cases of next(), with the same order and bounds: what the last step woke, or the oldest that is ready, when no other lane
+/// has anything.
+TaskRecord* Worker::next_at_once(std::uint64_t tick) {
+  if (others_go_first(tick)) return nullptr;
+  if (lifo_.peek() != nullptr) return next_in_slot();
+  if (!local_.empty() || !inbox_.empty()) return nullptr;
+  TaskRecord* task = ready_.pop();
+  if (task == nullptr) return nullptr;
+  cancel_streak_ = preferred_streak_ = 0;
+  count(counters_.ready);
   return task;
 }
 
-bool Worker::step_now(TaskRecord& task) noexcept {
+inline bool Worker::others_go_first(std::uint64_t tick) const {
+  return tick % ProductionExecutor::injector_interval == 0 || cancel_waits() ||
+         executor_.timed_size_.load(std::memory_order_relaxed) != 0;
+}
+
+inline TaskRecord* Worker::next_in_slot() {
+  if (preferred_streak_ >= executor_.config_.cancel_streak_limit) return nullptr;
+  TaskRecord* task = lifo_.take();
+  if (task == nullptr) return nullptr;
+  cancel_streak_ = 0;
+  count_preferred(counters_.lifo);
+  return task;
+}
+
+/// What a step of many branches keeps from running here, due timers too.
+bool Worker::others_wait() const {
+  return has_timers_.load(std::memory_order_relaxed) || cancel_waits() || lifo_.peek() != nullptr ||
+         !local_.empty() || !ready_.empty() || !inbox_.empty() || !executor_.injected_.empty() ||
+         !executor_.posted_.empty() || executor_.timed_size_.load(std::memory_order_relaxed) != 0;
+}
+
+inline bool Worker::step_now(TaskRecord& task) noexcept {
+  if (forks_.is_used()) return false;  // the lane is of one task's step at a time
   if (lifo_.peek() != &task || nested_ == ProductionExecutor::nested_max || metrics_ != nullptr) return false;
   const std::uint64_t tick = counters_.dispatched.load(std::memory_order_relaxed);
-  if (next_in_slot(tick) != &task) return false;  // by now a thief may have it
+  if (others_go_first(tick) || next_in_slot() != &task) return false;  // by now a thief may have it
   counters_.dispatched.store(tick + 1, std::memory_order_relaxed);
   ++nested_;
   executor_.kernel_->run_step(task);
@@ -269,23 +377,18 @@ bool Worker::step_now(TaskRecord& task) noexcept {
   return true;
 }
 
+bool ProductionExecutor::step_now(TaskRecord& task) noexcept {
+  Worker* worker = thread_context.scheduler;
+  return worker != nullptr && worker->step_now(task);
+}
+
 /// A timed or LIFO dispatch, and whether the ready queues had to wait for it.
 void Worker::count_preferred(std::atomic<std::uint64_t>& counter) {
   count(counter);
   const bool others =
-      ready_.size_approx() != 0 || !local_.empty() || !inbox_.empty() || !executor_.injected_.empty();
+      !ready_.seems_empty() || !local_.empty() || !inbox_.empty() || !executor_.injected_.empty();
   preferred_streak_ = others ? preferred_streak_ + 1 : 0;
   if (others) raise_to(counters_.preferred_streak_max, preferred_streak_);
-}
-
-void Worker::push_own(WorkDeque<TaskRecord>& lane, TaskRecord& task, Injector<TaskRecord>& overflow) {
-  while (!lane.push(&task)) {
-    TaskRecord* half[WorkDeque<TaskRecord>::half];
-    Injector<TaskRecord>::Batch batch;
-    const std::uint32_t taken = lane.take_half(half);
-    for (std::uint32_t i = 0; i < taken; ++i) batch.push_back(half[i]);
-    overflow.push_batch(std::move(batch));
-  }
 }
 
 /// H2, the order of lanes and its bounds.
@@ -295,6 +398,11 @@ TaskRecord* Worker::next() {
   if (tick % ProductionExecutor::injector_interval == 0) {
     if (TaskRecord* task = executor_.injected_.pop()) {
       count(counters_.injected);
+      cancel_streak_ = preferred_streak_ = 0;
+      return task;
+    }
+    if (TaskRecord* task = ready_.pop_overflow()) {
+      count(counters_.ready);
       cancel_streak_ = preferred_streak_ = 0;
       return task;
     }
@@ -319,16 +427,16 @@ TaskRecord* Worker::next() {
 }
 
 bool Worker::cancel_waits() const {
-  return cancel_.size_approx() != 0 || !local_cancel_.empty() || !inbox_cancel_.empty() ||
+  return !cancel_.seems_empty() || !local_cancel_.empty() || !inbox_cancel_.empty() ||
          !executor_.injected_cancel_.empty();
 }
 
 /// Local and others by turns.
 TaskRecord* Worker::own_cancel() {
-  local_cancel_.splice_back(inbox_cancel_.pop_batch(ProductionExecutor::batch_max));
+  if (!inbox_cancel_.empty()) local_cancel_.splice_back(inbox_cancel_.pop_batch(ProductionExecutor::batch_max));
   local_cancel_turn_ = !local_cancel_turn_;
   for (int attempt = 0; attempt < 2; ++attempt, local_cancel_turn_ = !local_cancel_turn_) {
-    if (TaskRecord* task = local_cancel_turn_ ? local_cancel_.pop_front() : cancel_.pop_fifo()) return task;
+    if (TaskRecord* task = local_cancel_turn_ ? local_cancel_.pop_front() : cancel_.pop()) return task;
   }
   return executor_.injected_cancel_.pop();
 }
@@ -352,12 +460,12 @@ TaskRecord* Worker::preferred_lanes() {
 
 /// Local and ready by turns: neither starves the other.
 TaskRecord* Worker::own_ready() {
-  local_.splice_back(inbox_.pop_batch(ProductionExecutor::batch_max));
+  if (!inbox_.empty()) local_.splice_back(inbox_.pop_batch(ProductionExecutor::batch_max));
   local_turn_ = !local_turn_;
   for (int attempt = 0; attempt < 2; ++attempt, local_turn_ = !local_turn_) {
     if (local_turn_) {
       if (TaskRecord* task = local_.pop_front()) return count(counters_.local), task;
-    } else if (TaskRecord* task = ready_.pop_fifo()) {
+    } else if (TaskRecord* task = ready_.pop()) {
       return count(counters_.ready), task;
     }
   }
@@ -370,7 +478,7 @@ TaskRecord* Worker::ready_lanes() {
   auto batch = executor_.injected_.pop_batch(std::min<std::size_t>(
       ProductionExecutor::batch_max, executor_.injected_.size() / executor_.worker_count() + 1));
   TaskRecord* first = batch.pop_front();
-  while (TaskRecord* more = batch.pop_front()) push_own(ready_, *more, executor_.injected_);
+  while (TaskRecord* more = batch.pop_front()) ready_.push(more);
   if (first != nullptr) {
     count(counters_.injected);
     if (!ready_.empty()) executor_.wake_one();
@@ -379,18 +487,68 @@ TaskRecord* Worker::ready_lanes() {
 }
 
 TaskRecord* Worker::search() {
+  declined_ = false;
   if (executor_.worker_count() == 1) return nullptr;
   if (!searching_) searching_ = executor_.idle_.try_become_searcher();
   if (!searching_) return nullptr;
   for (std::uint32_t i = 1; i < executor_.worker_count(); ++i) {
     victim_ = (victim_ + 1) % executor_.worker_count();
     if (victim_ == index_) victim_ = (victim_ + 1) % executor_.worker_count();
-    Worker& victim = *executor_.workers_[victim_];
-    TaskRecord* task = victim.cancel_.steal();
-    if (task == nullptr) task = victim.ready_.steal();
-    if (task != nullptr) return count(counters_.stolen), task;
+    if (TaskRecord* task = steal_from(*executor_.workers_[victim_])) return count(counters_.stolen), task;
   }
   return nullptr;
+}
+
+TaskRecord* Worker::steal_from(Worker& victim) {
+  if (!victim.cancel_.seems_empty() || !victim.ready_.seems_empty()) {
+    if (is_worth_stealing_from(victim)) {
+      if (TaskRecord* task = victim.cancel_.steal(cancel_)) return task;
+      if (TaskRecord* task = victim.ready_.steal(ready_)) return task;
+    } else {
+      declined_ = true;
+    }
+  }
+  ForkEntry* branch = victim.forks_.steal();
+  return branch == nullptr ? nullptr : executor_.kernel_->begin_fork(*branch);
+}
+
+/// Executor, 7. The pace of the victim since the last look; only the first of several must wait until it says something.
+bool Worker::is_worth_stealing_from(const Worker& victim) {
+  if (executor_.kernel_->config().exact) return true;
+  Pace& last = paces_[victim.index_];
+  std::int64_t now = steady_ns();
+  if (now - last.at_ns > ProductionExecutor::watch_interval_ns) {
+    last = {victim.counters_.dispatched.load(std::memory_order_relaxed), now, true};
+    const std::int64_t until = now + ProductionExecutor::pace_over_ns;
+    while ((now = steady_ns()) < until) RealPlatform::pause();
+  }
+  if (now - last.at_ns >= ProductionExecutor::pace_over_ns) {
+    const std::uint64_t dispatched = victim.counters_.dispatched.load(std::memory_order_relaxed);
+    const auto steps = static_cast<std::int64_t>(dispatched - last.dispatched);
+    last = {dispatched, now, steps * ProductionExecutor::worth_stealing_ns <= now - last.at_ns};
+  }
+  return last.is_worth;
+}
+
+/// Executor, 7.
+void Worker::nap() {
+  is_napping_.store(true, std::memory_order_seq_cst);
+  executor_.napping_.fetch_add(1, std::memory_order_seq_cst);
+  // Whoever has published since the search either is seen here or sees the nap.
+  const bool has_work = executor_.timed_size_.load(std::memory_order_seq_cst) != 0 ||
+                        executor_.stopping_.load(std::memory_order_seq_cst) || !executor_.injected_.empty() ||
+                        !executor_.injected_cancel_.empty() || !executor_.posted_.empty() || !inbox_.empty() ||
+                        !inbox_cancel_.empty();
+  if (!has_work) {
+    nap_ns_ = std::clamp(2 * nap_ns_, ProductionExecutor::nap_ns, ProductionExecutor::nap_max_ns);
+    Time until = executor_.now() + Duration(nap_ns_);
+    if (const std::optional<Time> timer = next_timer()) until = std::min(until, *timer);
+    executor_.sleep(*this, until, false);
+  }
+  executor_.napping_.fetch_sub(1, std::memory_order_relaxed);
+  is_napping_.store(false, std::memory_order_relaxed);
+  fire_timers(executor_.now());
+  (void)take_over_stuck();
 }
 
 /// Looks for a worker that is still in the step it was in at the last look: takes its LIFO slot and its due timers (protocol, 4).
@@ -406,8 +564,8 @@ bool Worker::take_over_stuck() {
     if (!stuck) continue;
     if (other->has_timers_.load(std::memory_order_relaxed)) other->fire_timers(now);
     if (other->lifo_.peek() == nullptr) continue;
-    if (TaskRecord* task = other->lifo_.take()) {
-      push_own(ready_, *task, executor_.injected_);
+    if (TaskRecord* task = other->lifo_.steal()) {
+      ready_.push(task);
       found = true;
     }
   }
@@ -420,13 +578,16 @@ bool Worker::anything_visible() const {
       !inbox_.empty() || !inbox_cancel_.empty())
     return true;
   if (executor_.timed_size_.load(std::memory_order_seq_cst) > 0) return true;
-  return std::any_of(executor_.workers_.begin(), executor_.workers_.end(),
-                     [](const auto& worker) { return !worker->ready_.empty() || !worker->cancel_.empty(); });
+  return std::any_of(executor_.workers_.begin(), executor_.workers_.end(), [](const auto& worker) {
+    return !worker->ready_.empty() || !worker->cancel_.empty() || worker->forks_.any();
+  });
 }
 
 void Worker::park() {
   flush_polls();
   tell_ticks();
+  if (std::exchange(declined_, false)) return nap();
+  nap_ns_ = 0;
   if (searching_) {
     searching_ = false;
     (void)executor_.idle_.stop_searching();
@@ -443,7 +604,7 @@ void Worker::park() {
   if (!has_found) {
     std::optional<Time> until;
     {
-      std::scoped_lock hold(timer_lock_);
+      const OwnedLock<>::Hold hold(timer_lock_, locker_of(executor_));
       until = wheel_.next_deadline();
       sleeping_until_ = until ? *until : Time::max();
     }
@@ -453,7 +614,7 @@ void Worker::park() {
     count(counters_.parked);
     executor_.sleep(*this, until, watch);
     {
-      std::scoped_lock hold(timer_lock_);
+      const OwnedLock<>::Hold hold(timer_lock_, locker_of(executor_));
       sleeping_until_ = Time::zero();
     }
     fire_timers(executor_.now());
@@ -463,10 +624,19 @@ void Worker::park() {
                (has_found && executor_.idle_.try_become_searcher());
 }
 
+/// Under the lock. True: the worker sleeps beyond that, and is to be woken.
+[[gnu::always_inline]] inline bool Worker::arm_in_wheel(TimerEntry& entry) noexcept {
+  wheel_.arm(entry);
+  has_timers_.store(true, std::memory_order_relaxed);
+  const bool too_late = sleeping_until_ != Time::zero() && entry.deadline < sleeping_until_;
+  if (too_late) sleeping_until_ = entry.deadline;
+  return too_late;
+}
+
 void Worker::fire_timers(Time now) {
   executor_.set_coarse_now(now);
   if (!has_timers_.load(std::memory_order_relaxed)) return;
-  std::scoped_lock hold(timer_lock_);
+  const OwnedLock<>::Hold hold(timer_lock_, locker_of(executor_));
   wheel_.advance(now, [](TimerEntry& entry) { entry.fire(entry); });
   if (wheel_.empty()) has_timers_.store(false, std::memory_order_relaxed);
 }

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "quiesce/detail/kernel/fork.hpp"
+#include "quiesce/detail/kernel/handed_forks.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
 #include "quiesce/detail/kernel/wait.hpp"
 
@@ -62,7 +64,10 @@ void mark(RegionRef ref, const CancelReason& reason, Whose whose, bool at_its_ow
   put_strengthened(region.reason, reason);
   if (kernel.plants(Defect::ReasonWeakened)) region.reason = reason;
   kernel.tell({.kind = KernelEventKind::RegionRequested, .region = &region, .reason = &*region.reason});
-  if (whose == Whose::Outside) put_strengthened(region.outside, reason);
+  if (whose == Whose::Outside) {
+    put_strengthened(region.outside, reason);
+    region.cancel_is_noted.store(false, std::memory_order_relaxed);
+  }
   if (first) region.requested_at = kernel.executor().now();
   if (!first && *region.reason == *before) return;  // weaker than what everybody below has already
   arm_escalation(region);
@@ -129,6 +134,17 @@ bool wake_for_request(TaskRecord& task) noexcept {
   return false;
 }
 
+/// Requests, and wakes it out of its wait, in one transition: what most tasks of a region need. False: it is to be done in two.
+bool request_sleeper(TaskRecord& task) noexcept {
+  if (task.tier == TaskTier::Blocking || task.kernel().config().exact) return false;
+  const TaskStep step = task.word.apply([](TaskWord w) -> task_word::Next {
+    const task_word::Next requested = w.requested() || w.masked() ? task_word::Next() : task_word::request(w);
+    return requested ? task_word::claim(*requested, requested->epoch(), true) : requested;
+  });
+  if (step.made && step.before.run() == RunState::Idle) Kernel::wake(task, true);
+  return step.made;
+}
+
 void wake_one(TaskRecord& task) noexcept {
   if (task.tier != TaskTier::Blocking) return void(wake_for_request(task));
   bool withdrawn = false;
@@ -148,7 +164,10 @@ void reach_tasks(const std::vector<Marked>& marked) noexcept {
       if (region.word.load().generation() != entry.region.generation) break;
       TaskRecord* first = first_member(shard.members);
       if (first != nullptr && first->kernel().plants(Defect::TaskForgotten)) first = next_member(*first);
-      for (TaskRecord* task = first; task != nullptr; task = next_member(*task)) {
+      for (TaskRecord *task = first, *next; task != nullptr; task = next) {
+        next = next_member(*task);
+        __builtin_prefetch(next);
+        if (request_sleeper(*task)) continue;
         if (!request(*task)) {
           if (task->word.load().masked())
             task->kernel().start_mask_budget(*task);  // C3: a graver reason tightens it
@@ -209,8 +228,22 @@ void Kernel::lift_shield(RegionRef region, const std::optional<CancelReason>& re
 }
 
 void Kernel::cancel_task(TaskRecord& task, const CancelReason& reason) noexcept {
-  TaskRecord* requester = current_task();
-  CancelReason own = stamped(reason, nullptr, requester);
+  const CancelReason own = stamped(reason, nullptr, current_task());
+  std::vector<TaskRecord*> forks;  // each held, for its branches to be asked in their turn
+  request_one(task, own, forks);
+  const CancelReason to_forks = below(own);
+  while (!forks.empty()) {
+    TaskRecord& fork = *forks.back();
+    forks.pop_back();
+    request_one(fork, to_forks, forks);
+    wake_one(fork);
+    drop_reference(fork);
+  }
+  wake_one(task);
+}
+
+/// All that a request on a task does but the end of its wait.
+void Kernel::request_one(TaskRecord& task, const CancelReason& own, std::vector<TaskRecord*>& forks) noexcept {
   TaskExtra& rare = extra(task);
   std::vector<RegionRef> opened;
   {
@@ -219,13 +252,14 @@ void Kernel::cancel_task(TaskRecord& task, const CancelReason& reason) noexcept 
     for (RegionRecord* region = rare.opened; region != nullptr; region = region->opened_next) {
       opened.push_back({region, region->word.load().generation()});
     }
+    hold_forks(
+        rare, [](const ForkEntry&) { return true; }, forks);
   }
   // C4: what it has opened is marked first; then the task's own bit; then the tasks below; its own wait last.
   std::vector<Marked> marked = mark_tree(opened, below(own), Whose::Outside, false);
   request(task);
   reach_tasks(marked);
   tell({.kind = KernelEventKind::RequestDelivered, .task = &task, .reason = &own});
-  wake_one(task);
 }
 
 void Kernel::deliver_request(TaskRecord& task) noexcept {
@@ -313,13 +347,14 @@ bool own_cancellation(const CancelReason& reason, RegionId region) noexcept {
 }
 
 std::optional<CancelReason> Kernel::reason_of(TaskRecord& task) noexcept {
+  RegionRecord& region = *task.region;
   std::optional<CancelReason> reason;
   if (TaskExtra* rare = task.extra.load(std::memory_order_acquire)) {
     std::scoped_lock hold(rare->lock);
     reason = rare->reason;
   }
-  RegionRecord& region = *task.region;
   std::scoped_lock hold(region.lock);
+  if (!reason) return region.reason;
   if (region.reason) put_strengthened(reason, *region.reason);
   return reason;
 }

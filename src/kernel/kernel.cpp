@@ -37,6 +37,7 @@ Kernel& Kernel::acquire(KernelConfig config, Executor& executor) {
   kernel->config_ = std::move(config);
   kernel->poll_budget_ =
       static_cast<std::uint16_t>(std::min<std::uint32_t>(kernel->config_.poll_budget, 0xffff));
+  kernel->watches_ = kernel->config_.exact || kernel->metrics() != nullptr;
   kernel->executor_ = &executor;
   kernel->isolator_ = std::make_unique<PanicIsolator>(kernel->config_.panics, kernel->config_.metrics,
                                                       kernel->config_.log, PanicClock{kernel_now, kernel});

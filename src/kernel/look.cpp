@@ -70,7 +70,7 @@ void see_stack(const TaskRecord& task, WaitSeen& seen) noexcept {
       seen.is_cut = true;
       return;
     }
-    const Steppable::Seen coroutine = frame->step_ops->look(*frame);
+    const Steppable::Seen coroutine = frame->step_ops->look(*frame, frame == task.leaf ? &task : nullptr);
     seen.places[seen.place_count++] = coroutine.awaits_at;
     frame = coroutine.awaiter;
   }

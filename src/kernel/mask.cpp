@@ -126,6 +126,7 @@ void Kernel::expire_mask(TaskRecord& task, std::uint8_t mask_epoch, CancelKind k
   } else if (expired.before.requested()) {
     claim(Waiter::of(task.index, task.word.load().epoch()), true);
   }
+  expire_fork_masks(task, kind);
   // C11: what waited at the shields of the regions it has opened comes through now.
   std::vector<RegionRef> shielded;
   {

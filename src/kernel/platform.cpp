@@ -1,6 +1,7 @@
 #include "quiesce/detail/kernel/platform.hpp"
 
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -8,6 +9,8 @@
 #include <cerrno>
 #include <climits>
 #include <ctime>
+
+#include "quiesce/detail/assert.hpp"
 
 namespace quiesce::detail {
 namespace {
@@ -51,6 +54,23 @@ bool RealPlatform::wait(atomic<std::uint32_t>& word, std::uint32_t expected,
 void RealPlatform::wake_one(atomic<std::uint32_t>& word) noexcept { wake(word, 1); }
 
 void RealPlatform::wake_all(atomic<std::uint32_t>& word) noexcept { wake(word, INT_MAX); }
+
+bool RealPlatform::can_fence_all() noexcept {
+#if defined(__SANITIZE_THREAD__)
+  return false;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+  return false;
+#endif
+#endif
+  static const bool can = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+  return can;
+}
+
+void RealPlatform::fence_all() noexcept {
+  const long result = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+  QUIESCE_ASSERT(result == 0, "can_fence_all has registered the process");
+}
 
 void RealPlatform::give_way(std::uint32_t attempt) noexcept {
   if (attempt < yields_max) {

@@ -7,6 +7,7 @@
 
 #include "quiesce/detail/assert.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
+#include "quiesce/detail/kernel/thread_context.hpp"
 
 namespace quiesce::detail {
 namespace {
@@ -320,7 +321,7 @@ void Kernel::release_body(RegionRecord& region) noexcept {
   region.body_live.store(false);  // from here on no shard takes or leaves a spare (region_word.hpp, 4)
   std::uint32_t count = 1;
   for (RegionShard& shard : region.shards) {
-    std::scoped_lock hold(shard.lock);
+    const OwnedLock<>::Hold hold(shard.lock, locker_of(*executor_));
     count += std::exchange(shard.spare, 0);
   }
   release_live(region, count);
@@ -350,12 +351,16 @@ void Kernel::sweep_failures(RegionRecord& region) noexcept {
 }
 
 bool Kernel::cancelled_by_own(const RegionRecord& region, const TaskRecord& task) noexcept {
-  return own_cancellation(task.result_ops->failure(task).cancel_reason(), region.id());
+  return own_cancellation(task.result_ops->cancel_reason(task), region.id());
 }
 
 void Kernel::note_cancelled(RegionRecord& region) noexcept {
+  // Of a hundred thousand that end with the same reason only the first locks.
+  if (region.cancel_is_noted.load(std::memory_order_acquire)) return;
   std::scoped_lock hold(region.lock);
-  if (region.outside) region.cancelled = region.outside;
+  if (!region.outside) return;
+  region.cancelled = region.outside;
+  region.cancel_is_noted.store(true, std::memory_order_release);
 }
 
 void Kernel::report_failure(RegionRecord& region, const PolicyOps* policy, const TaskRecord& task,
@@ -494,6 +499,7 @@ RegionRecord* Kernel::close_region(RegionRecord& region) noexcept {
     region.word.apply([](RegionWord w) { return region_word::close(w); });
     region.failures = Outcome<>::ok();
     region.cancelled.reset();
+    region.cancel_is_noted.store(false, std::memory_order_relaxed);
     region.reason.reset();
     region.outside.reset();
     region.pending.reset();

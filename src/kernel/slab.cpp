@@ -89,7 +89,15 @@ bool grow(Depot<Record>& depot, std::atomic<Record*>* chunks) {
 template <class Record>
 Record* Slab<Record>::allocate() noexcept {
   Stack<Record>& mine = magazine<Record>;
-  if (Record* record = mine.pop()) return record;
+  if (Record* record = mine.pop()) [[likely]]
+    return record;
+  return allocate_first();
+}
+
+/// The thread has none.
+template <class Record>
+[[gnu::noinline]] Record* Slab<Record>::allocate_first() noexcept {
+  Stack<Record>& mine = magazine<Record>;
   touch_magazine_reaper<Record>();
   Depot<Record>& depot = Depot<Record>::instance();
   std::scoped_lock hold(depot.lock);
@@ -101,10 +109,16 @@ Record* Slab<Record>::allocate() noexcept {
 template <class Record>
 void Slab<Record>::free(Record* record) noexcept {
   Stack<Record>& mine = magazine<Record>;
-  if (!mine.is_reaped) [[unlikely]]
-    touch_magazine_reaper<Record>();
   mine.push(record);
-  if (mine.size > 2 * magazine_size) give_back<Record>(magazine_size);
+  if (mine.size > 2 * magazine_size || !mine.is_reaped) [[unlikely]]
+    free_many();
+}
+
+/// The thread has so many that some go; or it frees for the first time, and is to give them back at its end.
+template <class Record>
+[[gnu::noinline]] void Slab<Record>::free_many() noexcept {
+  touch_magazine_reaper<Record>();
+  if (magazine<Record>.size > 2 * magazine_size) give_back<Record>(magazine_size);
 }
 
 template class Slab<TaskRecord>;

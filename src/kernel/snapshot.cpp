@@ -138,8 +138,11 @@ class Bookmark {
   }
   ~Bookmark() {
     if (shard_ != nullptr) {
-      std::scoped_lock hold(shard_->lock);
-      (void)take_out();
+      {
+        std::scoped_lock hold(shard_->lock);
+        (void)take_out();
+      }
+      settle();
     }
     TaskSlab::free(record_);
   }
@@ -153,16 +156,23 @@ class Bookmark {
     record_->region = &region;
     link_before(shard.members, *record_, member);
   }
-  /// Gives what stands behind it.
+  /// Gives what stands behind it. `settle` comes next, without the lock.
   [[nodiscard]] TaskRecord* take_out() noexcept {
     TaskRecord* behind = next_member(*record_);
-    unlink(std::exchange(shard_, nullptr)->members, *record_);
+    RegionShard& shard = *std::exchange(shard_, nullptr);
+    unlink(shard.members, *record_);
+    spares_ = Kernel::last_spares(*record_->region, shard);
     return behind;
+  }
+  void settle() noexcept {
+    if (const std::uint32_t left = std::exchange(spares_, 0))
+      record_->kernel().release_live(*record_->region, left);
   }
 
  private:
   TaskRecord* record_;
   RegionShard* shard_ = nullptr;  // where it is
+  std::uint32_t spares_ = 0;      // counts of its region that it was left with
 };
 
 class Looker {
@@ -172,18 +182,21 @@ class Looker {
   /// The tasks of a shard, a slice at a time. Those that are spawned meanwhile stand before the place that it has come to.
   void see_shard(RegionRef ref, RegionShard& shard, RegionSnapshot& shot, std::size_t region_index) {
     for (bool is_first = true, has_more = true; has_more; is_first = false) {
+      bool is_gone;
       {
         std::scoped_lock hold(shard.lock);
         TaskRecord* from = is_first ? first_member(shard.members) : place_.take_out();
-        if (ref.record->word.load().generation() != ref.generation) return;
-        TaskRecord* rest = fill_slice(from);
+        is_gone = ref.record->word.load().generation() != ref.generation;
+        TaskRecord* rest = is_gone ? nullptr : fill_slice(from);
         has_more = rest != nullptr;
         if (has_more) {
           place_.put_before(*rest, *ref.record, shard);
-        } else {
+        } else if (!is_gone) {
           shot.live -= std::min(shot.live, shard.spare);
         }
       }
+      place_.settle();
+      if (is_gone) return;
       tell_slice(shot, region_index);
     }
   }

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "quiesce/detail/assert.hpp"
+#include "quiesce/detail/kernel/fork.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
 #include "quiesce/detail/kernel/obligations.hpp"
 #include "quiesce/detail/kernel/thread_context.hpp"
@@ -11,7 +12,7 @@
 namespace quiesce::detail {
 namespace {
 
-constexpr std::uint32_t spares_max = 64, lease = 16;
+constexpr std::uint32_t lease = 16;
 
 /// The next ordinal of a parent: its own steps need no read-modify-write.
 std::uint32_t next_ordinal(TaskRecord& parent) {
@@ -21,9 +22,8 @@ std::uint32_t next_ordinal(TaskRecord& parent) {
   return ordinal;
 }
 
-void forget_rare(TaskRecord& task) noexcept {
+[[gnu::noinline]] void forget_rare(TaskRecord& task) noexcept {
   TaskExtra* extra = task.extra.load(std::memory_order_acquire);
-  if (extra == nullptr) return;
   task.extra.clear();
   {
     std::scoped_lock hold(extra->lock);
@@ -35,6 +35,7 @@ void forget_rare(TaskRecord& task) noexcept {
     extra->torn.reset();
     extra->last_checkpoint.store(-1, std::memory_order_relaxed);
     extra->opened = nullptr;
+    extra->forks = nullptr;
     extra->mask_depth = 0;
     extra->draws = 0;
   }
@@ -50,92 +51,159 @@ Lane lane_of(const TaskRecord& task, bool by_request) {
 
 constinit thread_local ThreadContext thread_context{};
 constinit thread_local Executor* exact_executor = nullptr;
+constinit std::atomic<bool> exact_runs{false};
 
-std::uint32_t Executor::current_worker() const noexcept {
-  return thread_context.executor == this ? thread_context.worker : no_worker;
-}
+std::uint32_t Executor::current_worker() const noexcept { return locker_of(*this) - 1; }
 
 TaskRecord* current_task() noexcept { return thread_context.running; }
 void set_current_task(TaskRecord* task) noexcept { thread_context.running = task; }
 
-std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
+/// What stands in the way of any admission, and what a lab injects. Null: nothing.
+[[gnu::noinline]] SpawnRefusal Kernel::admission_refusal(RegionRef ref, TaskRole role) const {
+  const bool child = role == TaskRole::Child;
+  if (child && !accepting()) return refusal(SpawnError(SpawnErrorKind::RuntimeShutdown, ref.id()));
+  if ((child || role == TaskRole::Fork) && refuses(Refusal::Allocation)) throw std::bad_alloc();
+  if (!child || !refuses(Refusal::Spawn)) return nullptr;
+  RegionRecord& region = *ref.record;
+  const std::uint32_t live = region.word.load().live();
+  return refusal(
+      SpawnError::at_capacity(ref.id(), region.path.to_string(), "max_tasks (injected)", live, live));
+}
+
+/// A record in its new life, in no list yet. `self`: whose locks this thread holds.
+[[gnu::always_inline]] inline TaskRecord& Kernel::make_record(const Birth& birth, std::uint32_t self) {
   RegionRecord& region = *birth.region.record;
-  const bool child = birth.role == TaskRole::Child;
-  if (child && !accepting())
-    return std::unexpected(SpawnError(SpawnErrorKind::RuntimeShutdown, birth.region.id()));
-  if (child && refuses(Refusal::Allocation)) throw std::bad_alloc();
-  if (child && refuses(Refusal::Spawn)) {
-    const std::uint32_t live = region.word.load().live();
-    return std::unexpected(SpawnError::at_capacity(birth.region.id(), region.path.to_string(),
-                                                   "max_tasks (injected)", live, live));
-  }
-  TaskRecord* task = TaskSlab::allocate();
-  if (task == nullptr) throw std::bad_alloc();
-  task->generation.store(task->generation.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  task->region = &region;
-  task->leaf = nullptr;
-  task->tier = birth.tier;
-  task->role = birth.role;
-  const std::uint32_t worker = executor_->current_worker();
-  task->home_worker = static_cast<std::uint16_t>(worker == Executor::no_worker ? 0 : worker);
-  task->references.begin();
-  task->joiner.store(0, std::memory_order_relaxed);
-  task->wait = {};
-  task->torn = 0;
+  TaskRecord* const made = TaskSlab::allocate();
+  if (made == nullptr) [[unlikely]]
+    throw std::bad_alloc();
+  TaskRecord& task = *made;
+  task.generation.store(task.generation.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  task.region = &region;
+  task.leaf = nullptr;
+  task.tier = birth.tier;
+  task.role = birth.role;
+  task.home_worker = static_cast<std::uint16_t>(self == 0 ? 0 : self - 1);
+  task.references.begin();
+  task.joiner.store(0, std::memory_order_relaxed);
+  task.wait = {};
+  task.signal = 0;
+  task.watched = watches_;
+  task.torn = 0;
   if (birth.parent != nullptr) {
-    task->path.become_child(birth.parent->path, next_ordinal(*birth.parent));
+    task.path.become_child(birth.parent->path, birth.ordinal ? *birth.ordinal : next_ordinal(*birth.parent));
   } else {
-    task->path.become_child(region.path, region.ordinals.fetch_add(1, std::memory_order_relaxed));
+    task.path.become_child(region.path, region.ordinals.fetch_add(1, std::memory_order_relaxed));
   }
-  task->ordinals.store(0, std::memory_order_relaxed);
-  task->steps.store(0, std::memory_order_relaxed);
-  task->cooperative_left = poll_budget_;
-  task->created_ms = executor_->coarse_ms();
-  task->result_ops = nullptr;
-  TaskStep born = task->word.apply_alone([&](TaskWord w) { return task_word::birth(w, birth.has_handle); });
+  task.ordinals.store(0, std::memory_order_relaxed);
+  task.steps.store(0, std::memory_order_relaxed);
+  task.cooperative_left = poll_budget_;
+  task.created_ms = executor_->coarse_ms();
+  task.result_ops = nullptr;
+  TaskStep born = task.word.apply_alone([&](TaskWord w) { return task_word::birth(w, birth.has_handle); });
   QUIESCE_ASSERT(born.made, "a record from the free stock is Free");
-  if (child) {
-    const bool limited = region.max_tasks.load(std::memory_order_relaxed) != ~0u;
-    const Entry entry = enter_region(*task, birth.region);
-    use(region, limited ? Use::Write : entry.admitted ? Use::Enter : Use::Read);
-    if (!entry.admitted) [[unlikely]]
-      return std::unexpected(refuse_entry(*task, birth.region, entry));
-  }
-  const bool own_policy = birth.policy != nullptr && birth.policy != region.policy;
-  const bool own_capabilities = birth.capabilities != nullptr && birth.capabilities != default_capabilities_;
-  if (own_policy || own_capabilities || metrics() != nullptr) [[unlikely]] {
-    try {
-      TaskExtra& rare = extra(*task);
-      if (own_policy) rare.policy = birth.policy;
-      if (own_capabilities) rare.capabilities = birth.capabilities;
-      rare.created_at = executor_->coarse_now();
-    } catch (...) {
-      abandon_task(*task);
-      throw;
-    }
-  }
   return task;
 }
 
-bool Kernel::leaves_spares(const RegionRecord& region) const noexcept {
-  return !config_.exact && region.body_live.load() && region.max_tasks.load(std::memory_order_relaxed) == ~0u;
+/// What a record of its own kind needs besides.
+[[gnu::noinline]] void Kernel::note_birth(TaskRecord& task, const PolicyOps* policy,
+                                          CapabilityBlock* capabilities) {
+  try {
+    TaskExtra& rare = extra(task);
+    if (policy != nullptr && policy != task.region->policy) rare.policy = policy;
+    if (capabilities != nullptr && capabilities != default_capabilities_) rare.capabilities = capabilities;
+    rare.created_at = executor_->coarse_now();
+  } catch (...) {
+    abandon_task(task);
+    throw;
+  }
+}
+
+[[gnu::always_inline]] inline TaskRecord* Kernel::admit(const Birth& birth, SpawnRefusal& refused) {
+  RegionRecord& region = *birth.region.record;
+  const bool child = birth.role == TaskRole::Child;
+  if (watches_ || (child && !accepting())) [[unlikely]] {
+    refused = admission_refusal(birth.region, birth.role);
+    if (refused) return nullptr;
+  }
+  const std::uint32_t self = locker_of(*executor_);
+  TaskRecord& task = make_record(birth, self);
+  if (child && !enter_by_spare(task, birth.region, self)) [[unlikely]] {
+    const Entry entry = enter_region(task, birth.region);
+    if (watches_) {
+      const bool limited = region.max_tasks.load(std::memory_order_relaxed) != ~0u;
+      use(region, limited ? Use::Write : entry.admitted ? Use::Enter : Use::Read);
+    }
+    if (!entry.admitted) {
+      refused = refuse_entry(task, birth.region, entry);
+      return nullptr;
+    }
+  }
+  const bool own_policy = birth.policy != nullptr && birth.policy != region.policy;
+  const bool own_capabilities = birth.capabilities != nullptr && birth.capabilities != default_capabilities_;
+  if (own_policy || own_capabilities || watches_) [[unlikely]] {
+    if (own_policy || own_capabilities || metrics() != nullptr)
+      note_birth(task, birth.policy, birth.capabilities);
+  }
+  return &task;
+}
+
+std::expected<TaskRecord*, SpawnError> Kernel::admit_task(const Birth& birth) {
+  SpawnRefusal refused;
+  if (TaskRecord* task = admit(birth, refused)) return task;
+  return std::unexpected(std::move(*refused));
+}
+
+TaskRecord* Kernel::admit_child(RegionRef region, TaskRecord& parent, TaskTier tier, const PolicyOps* policy,
+                                bool has_handle, SpawnRefusal& refused) {
+  return admit({.region = region,
+                .parent = &parent,
+                .tier = tier,
+                .policy = policy,
+                .capabilities = parent.extra.is_null() ? nullptr : capabilities_of(parent),
+                .has_handle = has_handle},
+               refused);
+}
+
+inline bool Kernel::may_leave_spares(const RegionRecord& region) const noexcept {
+  return !config_.exact && region.max_tasks.load(std::memory_order_relaxed) == ~0u;
+}
+
+std::uint32_t Kernel::last_spares(const RegionRecord& region, RegionShard& shard) noexcept {
+  const bool somebody_comes = shard.members != MemberLinks::none || region.body_live.load();
+  return somebody_comes ? 0 : std::exchange(shard.spare, 0);
+}
+
+/// The rule: the shard is this worker's, and a task that has ended here has left its count. False: nothing was done.
+[[gnu::always_inline]] inline bool Kernel::enter_by_spare(TaskRecord& task, RegionRef ref,
+                                                          std::uint32_t self) noexcept {
+  RegionShard& shard = task.shard();
+  if (!shard.lock.enter_as_owner(self)) return false;
+  const bool enters = shard.spare > 0 && region_word::admits(ref.record->word.load(), ref.generation);
+  if (enters) [[likely]] {
+    --shard.spare;
+    link_front(shard.members, task);
+    task.membership = Membership::Shard;
+  }
+  shard.lock.leave_as_owner();
+  return enters;
 }
 
 Kernel::Entry Kernel::enter_region(TaskRecord& task, RegionRef ref) noexcept {
   RegionRecord& region = *ref.record;
   RegionShard& shard = task.shard();
   Entry entry{};
-  std::scoped_lock hold(shard.lock);
+  const OwnedLock<>::Hold hold(shard.lock, locker_of(*executor_));
   if (shard.spare > 0) {
     entry.admitted = region_word::admits(region.word.load(), ref.generation);
     if (entry.admitted) --shard.spare;
   } else {
-    entry.taken = leaves_spares(region) ? lease : 1;
+    entry.taken = may_leave_spares(region) ? lease : 1;
     const RegionWord before = region.word.add(entry.taken);
     entry.admitted = region_word::admits(before, ref.generation);
     const std::uint32_t limit = region.max_tasks.load(std::memory_order_relaxed);
     if (entry.admitted && limit != ~0u) {
-      const std::uint32_t others = region.child_count.load() + (region.body_live.load() ? 1 : 0);
+      const std::uint32_t others =
+          region.child_count.load() + region.fork_count.load() + (region.body_live.load() ? 1 : 0);
       entry.live = before.live() - std::min(before.live(), others);
       entry.at_limit = entry.live >= limit;
       entry.admitted = !entry.at_limit;
@@ -149,7 +217,7 @@ Kernel::Entry Kernel::enter_region(TaskRecord& task, RegionRef ref) noexcept {
   return entry;
 }
 
-SpawnError Kernel::refuse_entry(TaskRecord& task, RegionRef ref, Entry entry) {
+[[gnu::noinline]] SpawnRefusal Kernel::refuse_entry(TaskRecord& task, RegionRef ref, Entry entry) {
   task.word.apply_alone([](TaskWord w) { return task_word::complete(w); });
   free_record(task);
   RegionRecord& region = *ref.record;
@@ -158,7 +226,7 @@ SpawnError Kernel::refuse_entry(TaskRecord& task, RegionRef ref, Entry entry) {
                                                    region.max_tasks.load(std::memory_order_relaxed), entry.live)
                          : refuse(ref);
   if (entry.taken > 0) release_live(region, entry.taken);
-  return error;
+  return refusal(std::move(error));
 }
 
 void Kernel::abandon_task(TaskRecord& task) noexcept {
@@ -177,30 +245,35 @@ const PolicyOps* Kernel::policy_of(const TaskRecord& task) const noexcept {
   return rare != nullptr && rare->policy != nullptr ? rare->policy : task.region->policy;
 }
 
-CapabilityBlock* Kernel::capabilities_of(const TaskRecord& task) const noexcept {
+CapabilityBlock* Kernel::own_capabilities_of(const TaskRecord& task) const noexcept {
   const TaskExtra* rare = task.extra.load(std::memory_order_acquire);
   return rare != nullptr && rare->capabilities != nullptr ? rare->capabilities : default_capabilities_;
 }
 
 void Kernel::link_member(TaskRecord& task) noexcept {
   RegionShard& shard = task.shard();
-  std::scoped_lock hold(shard.lock);
+  const OwnedLock<>::Hold hold(shard.lock, locker_of(task.kernel().executor()));
   link_front(shard.members, task);
   task.membership = Membership::Shard;
 }
 
 void Kernel::unlink_member(TaskRecord& task) noexcept {
   RegionShard& shard = task.shard();
-  std::scoped_lock hold(shard.lock);
-  if (task.membership != Membership::Shard) return;
-  unlink(shard.members, task);
-  task.membership = Membership::None;
+  std::uint32_t spares;
+  {
+    const OwnedLock<>::Hold hold(shard.lock, locker_of(task.kernel().executor()));
+    if (task.membership != Membership::Shard) return;
+    unlink(shard.members, task);
+    task.membership = Membership::None;
+    spares = last_spares(*task.region, shard);
+  }
+  if (spares > 0) task.kernel().release_live(*task.region, spares);
 }
 
 // A worker adds to a shard of its own without a read-modify-write; everybody else shares the last one.
-void Kernel::count(std::atomic<std::uint64_t> CountShard::*counter) noexcept {
-  const std::uint32_t worker = executor_->current_worker();
-  if (worker < count_shards - 1) {
+inline void Kernel::count(std::atomic<std::uint64_t> CountShard::*counter, std::uint32_t self) noexcept {
+  const std::uint32_t worker = self - 1;
+  if (worker < count_shards - 1) [[likely]] {
     std::atomic<std::uint64_t>& mine = count_shards_[worker].*counter;
     mine.store(mine.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   } else {
@@ -214,8 +287,16 @@ void Kernel::forget_job(TaskRecord& task) noexcept {
 }
 
 void Kernel::publish(TaskRecord& task) noexcept {
+  if (task.role == TaskRole::Child && !watches_) [[likely]]
+    count(&CountShard::tasks_spawned, locker_of(*executor_));  // all that there is to announce
+  else
+    announce(task);
+  if (task.tier != TaskTier::Blocking) executor_->schedule(task, lane_of(task, false), Origin::Spawn);
+}
+
+void Kernel::announce(TaskRecord& task) noexcept {
   RegionRecord& region = *task.region;
-  count(&CountShard::tasks_spawned);
+  count(&CountShard::tasks_spawned, locker_of(*executor_));
   report_metric(metrics(), [&](MetricsProvider& to) { to.task_spawned(region.id(), task.id()); });
   if (task.role != TaskRole::Child) {  // C4: a child was linked with its admission; others are, then look again
     link_member(task);
@@ -226,7 +307,6 @@ void Kernel::publish(TaskRecord& task) noexcept {
   }
   tell({.kind = KernelEventKind::TaskPublished, .task = &task, .region = &region});
   if (task.role == TaskRole::Child && plants(Defect::TaskNotCounted)) release_live(region);
-  if (task.tier != TaskTier::Blocking) executor_->schedule(task, lane_of(task, false), Origin::Spawn);
 }
 
 void WakeTimer::arm(TaskRecord& task, Time until) noexcept {
@@ -298,7 +378,66 @@ StepEnd Kernel::run_step(TaskRecord& task) noexcept {
   return end;
 }
 
+/// The end of a child of which its region has been told what it must know, and nobody has to be told but its joiner. The record is out of its list before it is Done, since its
+/// joiner may free it from then on; its count goes after that, both under one lock.
+[[gnu::always_inline]] inline void Kernel::complete_child(TaskRecord& task, RegionRecord& region,
+                                                          std::uint32_t self, Origin wakes) noexcept {
+  const std::uint32_t generation = task.generation.load(std::memory_order_relaxed);
+  TaskStep done;
+  std::uint32_t leaving = 1;  // counts, its own among them
+  {
+    RegionShard& shard = task.shard();
+    const OwnedLock<>::Hold hold(shard.lock, self);
+    unlink(shard.members, task);
+    task.membership = Membership::None;
+    done = task.word.apply([](TaskWord w) { return task_word::complete(w); });
+    // What nobody will take dies here, and before the region may close.
+    const bool dies = done.before.has(TaskWord::dropped_bit) && !task.result_ops->trivial;
+    if (!dies && may_leave_spares(region)) {
+      ++shard.spare;
+      leaving = 0;
+    }
+    leaving += last_spares(region, shard);
+  }
+  QUIESCE_ASSERT(done.made, "a task completes once, and waits for nothing then");
+  Waiter joiner;
+  if (done.before.has(TaskWord::joiner_bit)) {
+    // Of a later life when the joiner has been cancelled, has left, and the record has been freed: that one is not ours to wake.
+    joiner = Waiter{task.joiner.load(std::memory_order_acquire)};
+    if (task.generation.load(std::memory_order_acquire) != generation) joiner = Waiter{};
+  }
+  if (done.before.has(TaskWord::dropped_bit)) drop_reference(task);
+  if (leaving > 0) release_live(region, leaving);
+  if (joiner) wake_joiner(joiner, wakes);
+}
+
+inline void Kernel::count_completed(const TaskRecord& task, std::uint32_t self) noexcept {
+  count(&CountShard::tasks_completed, self);
+  if (default_registry_ != nullptr) [[unlikely]]
+    default_registry_->release_task(task.id());
+}
+
 void Kernel::complete(TaskRecord& task, OutcomeKind kind) noexcept {
+  const bool plain = task.role == TaskRole::Child && !watches_ && task.extra.is_null();
+  if (kind == OutcomeKind::Ok && plain) [[likely]] {
+    const std::uint32_t self = locker_of(*executor_);
+    count_completed(task, self);
+    return complete_child(task, *task.region, self, Origin::Handoff);
+  }
+  if (kind == OutcomeKind::Cancelled && plain && task.word.load().requested())
+    return complete_as_requested(task, *task.region);
+  complete_otherwise(task, kind);
+}
+
+/// What note_completion does with it, and before it ends.
+void Kernel::complete_as_requested(TaskRecord& task, RegionRecord& region) noexcept {
+  const std::uint32_t self = locker_of(*executor_);
+  count_completed(task, self);
+  if (!cancelled_by_own(region, task)) note_cancelled(region);
+  complete_child(task, region, self, Origin::Wake);
+}
+
+void Kernel::complete_otherwise(TaskRecord& task, OutcomeKind kind) noexcept {
   const bool plain = task.extra.is_null();
   if (!plain) stop_mask_timer(task);    // a finalizer's mask has no guard
   if (task.role == TaskRole::Driver) {  // in no count or list; the Stepper takes its result
@@ -314,13 +453,14 @@ void Kernel::complete(TaskRecord& task, OutcomeKind kind) noexcept {
         .task = &task,
         .region = &region,
         .value = static_cast<std::uint64_t>(kind)});
-  count(&CountShard::tasks_completed);
+  count(&CountShard::tasks_completed, locker_of(*executor_));
   report_metric(metrics(), [&](MetricsProvider& to) {
     to.task_completed(task.id(), kind, executor_->now() - task.extra.load()->created_at);
   });
   if (Registry* registry = plain ? default_registry_ : capabilities_of(task)->set.registry.get())
     registry->release_task(task.id());
-  if (plain && kind == OutcomeKind::Ok && task.role == TaskRole::Child) return complete_ok(task, region);
+  if (plain && kind == OutcomeKind::Ok && task.role == TaskRole::Child)
+    return complete_child(task, region, locker_of(*executor_), Origin::Handoff);
 
   task.references.add();  // it is looked at beyond its end
   unlink_member(task);
@@ -333,6 +473,10 @@ void Kernel::complete(TaskRecord& task, OutcomeKind kind) noexcept {
   TaskStep done = task.word.apply([](TaskWord w) { return task_word::complete(w); });
   QUIESCE_ASSERT(done.made, "a task completes once, and waits for nothing then");
   if (!task.extra.is_null()) leave_obligations(task);  // L2
+  if (role == TaskRole::Fork) {
+    auto* entry = reinterpret_cast<ForkEntry*>(task.joiner.load(std::memory_order_relaxed));
+    return end_fork(task, *entry, kind);
+  }
   bool seen = false;
   if (done.before.has(TaskWord::joiner_bit))
     seen = wake_joiner(Waiter{task.joiner.load(std::memory_order_acquire)}, Origin::Wake);
@@ -345,35 +489,6 @@ void Kernel::complete(TaskRecord& task, OutcomeKind kind) noexcept {
   drop_reference(task);
   if (role == TaskRole::Body) release_body(region);
   if (role == TaskRole::Child) release_live(region);
-}
-
-/// The end of a child that nobody has to be told of but its joiner. The record is out of its list before it is Done, since its
-/// joiner may free it from then on; its count goes after that, both under one lock.
-void Kernel::complete_ok(TaskRecord& task, RegionRecord& region) noexcept {
-  const std::uint32_t generation = task.generation.load(std::memory_order_relaxed);
-  TaskStep done;
-  bool spared;
-  {
-    RegionShard& shard = task.shard();
-    std::scoped_lock hold(shard.lock);
-    unlink(shard.members, task);
-    task.membership = Membership::None;
-    done = task.word.apply([](TaskWord w) { return task_word::complete(w); });
-    // What nobody will take dies here, and before the region may close.
-    const bool dies = done.before.has(TaskWord::dropped_bit) && !task.result_ops->trivial;
-    spared = !dies && shard.spare < spares_max && leaves_spares(region);
-    if (spared) ++shard.spare;
-  }
-  QUIESCE_ASSERT(done.made, "a task completes once, and waits for nothing then");
-  Waiter joiner;
-  if (done.before.has(TaskWord::joiner_bit)) {
-    // Of a later life when the joiner has been cancelled, has left, and the record has been freed: that one is not ours to wake.
-    joiner = Waiter{task.joiner.load(std::memory_order_acquire)};
-    if (task.generation.load(std::memory_order_acquire) != generation) joiner = Waiter{};
-  }
-  if (done.before.has(TaskWord::dropped_bit)) drop_reference(task);
-  if (!spared) release_live(region);
-  if (joiner) wake_joiner(joiner, Origin::Handoff);
 }
 
 // R7. An Err (or a Cancelled that nobody asked for) waits for its handle; a panic has gone to the policy at once.
@@ -412,11 +527,14 @@ void Kernel::unlink_failed(TaskRecord& task) noexcept {
 }
 
 void Kernel::drop_handle(TaskRecord& task) noexcept {
-  if (task.word.load().has(
-          TaskWord::taken_bit)) {  // joined: nothing is left to show, and nobody else writes the word
-    task.word.apply_alone([](TaskWord w) { return task_word::drop_handle(w); });
-    return drop_reference(task);
-  }
+  if (!task.word.load().has(TaskWord::taken_bit)) [[unlikely]]
+    return drop_unjoined(task);
+  // Joined: nothing is left to show, and nobody else writes the word.
+  task.word.apply_alone([](TaskWord w) { return task_word::drop_handle(w); });
+  drop_reference(task);
+}
+
+void Kernel::drop_unjoined(TaskRecord& task) noexcept {
   if (exact_executor != nullptr) exact_executor->use_handle(task.logical());
   TaskStep dropped = task.word.apply([](TaskWord w) { return task_word::drop_handle(w); });
   if (!dropped.before.done()) return;  // its completion will see it
@@ -456,8 +574,9 @@ void Kernel::drop_reference(TaskRecord& task) noexcept {
 void Kernel::free_record(TaskRecord& task) noexcept {
   if (task.result_ops != nullptr) task.result_ops->destroy(task);
   task.result_ops = nullptr;
-  forget_rare(task);
-  task.path = LogicalPath();
+  if (!task.extra.is_null()) [[unlikely]]
+    forget_rare(task);
+  task.path.clear();
   // Ids and contexts of this life are stale from here on.
   task.generation.store(task.generation.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   task.word.apply_alone([](TaskWord w) { return task_word::release(w); });

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "quiesce/detail/assert.hpp"
+#include "quiesce/detail/kernel/fork.hpp"
 #include "quiesce/detail/kernel/snapshot.hpp"
 #include "quiesce/detail/kernel/thread_context.hpp"
 #include "quiesce/detail/kernel/wait.hpp"
@@ -16,6 +18,9 @@ namespace quiesce::lab::detail {
 using namespace quiesce::detail;
 
 namespace {
+
+/// Kept by whoever may still look into it.
+struct OfferedLane : ForkLane, std::enable_shared_from_this<OfferedLane> {};
 
 constexpr LogicalId clerk_id{0x636c65726bU};
 Doing waits_for(const TaskRecord& task) {
@@ -32,6 +37,7 @@ LabExecutor::LabExecutor(Engine& engine, const RunMode& mode, KernelConfig confi
   kernel_ = &Kernel::acquire(std::move(config), *this);
   engine_.chaos = &watch_.mode.chaos;
   quiesce::detail::exact_executor = this;
+  quiesce::detail::exact_runs.store(true, std::memory_order_relaxed);
 }
 
 LabExecutor::~LabExecutor() {
@@ -60,9 +66,13 @@ std::uint32_t LabExecutor::worker_for(const TaskRecord& task) {
 
 void LabExecutor::step_until_end(TaskRecord& task) {
   const LogicalId id = task.logical();
+  const auto forks =
+      std::make_shared<OfferedLane>();  // each task's own: others may move in the middle of a step
+  forks->set_limit(ForkShelf<>::places);
+  forks->is_watched = true;
   for (;;) {
     agents_.at(id).runnable = false;
-    thread_context = ThreadContext{.executor = this, .worker = worker_for(task)};
+    thread_context = ThreadContext{.executor = this, .worker = worker_for(task), .forks = forks.get()};
     const StepEnd end = kernel_->run_step(task);
     thread_context = ThreadContext{};
     if (!engine_.is_aborting() && watch_.dice.strike(watch_.mode.chaos.clock_jump)) {
@@ -91,6 +101,28 @@ void LabExecutor::schedule(TaskRecord& task, Lane, Origin origin) noexcept {
   } else {
     release(task);
   }
+}
+
+/// Who takes the branch when its turn comes before the join's: the agent of the task that it is then.
+void LabExecutor::offered(ForkLane& lane, ForkEntry& entry) noexcept {
+  if (watch_.draining || engine_.is_aborting()) return;
+  const LogicalPath path = entry.join->task->path.child(entry.ordinal);
+  auto take = [this, from = static_cast<OfferedLane&>(lane).shared_from_this(), join = entry.join,
+               ordinal = entry.ordinal, id = path.id()] {
+    engine_.touch({id, Access::Write});
+    ForkEntry* taken = from->steal(*join, ordinal);
+    TaskRecord* task = taken == nullptr ? nullptr : kernel_->begin_fork(*taken);
+    if (task == nullptr) return;
+    agents_.emplace(id, Agent{task, true, true});
+    step_until_end(*task);
+  };
+  engine_.add_agent_as(path.id(), path.to_string(), std::move(take));
+}
+
+void LabExecutor::joins(TaskRecord& task, const ForkEntry& entry) noexcept {
+  if (watch_.draining) return;
+  const LogicalId id = task.path.child(entry.ordinal).id();
+  engine_.visible_noexcept({id, Access::Write}, {"join a branch", id, {}});
 }
 
 void LabExecutor::release(TaskRecord& task) {
@@ -179,7 +211,8 @@ std::string LabExecutor::drain() {
     if (!runnable_.empty()) {
       TaskRecord& task = *runnable_.front();
       runnable_.pop_front();
-      thread_context = ThreadContext{.executor = this, .worker = 0};
+      ForkLane forks;
+      thread_context = ThreadContext{.executor = this, .worker = 0, .forks = &forks};
       kernel_->run_step(task);
       thread_context = ThreadContext{};
     } else if (posts_.empty() && !pass_time()) {

@@ -39,6 +39,8 @@ class LabExecutor final : public quiesce::detail::Executor, public TaskExecutor 
   std::string drain() override;
 
   void schedule(TaskRecord& task, Lane lane, Origin origin) noexcept override;
+  void offered(quiesce::detail::ForkLane& lane, quiesce::detail::ForkEntry& entry) noexcept override;
+  void joins(TaskRecord& task, const quiesce::detail::ForkEntry& entry) noexcept override;
   void arm(TimerEntry& entry) noexcept override;
   bool disarm(TimerEntry& entry) noexcept override;
   void post(WorkItem& item) noexcept override;

@@ -308,7 +308,8 @@ std::string Oracles::see_holders(std::uint64_t step) const {
     if (found == tasks_.end() || step - found->second.stepped <= futurelock_steps_) continue;
     const Task& task = found->second;
     const LeafOps* wait = task.record->waits_for();
-    if (wait == nullptr) continue;  // it can move: the strategy's doing
+    const bool sleeps = task.record->word.load().run() == RunState::Idle;
+    if (wait == nullptr || !sleeps) continue;  // it can move: the strategy's doing
     return fmt::format(
         "futurelock: {} holds {} obligation{} and has not been stepped for {} steps of others; it waits for "
         "{}: "

@@ -21,6 +21,7 @@ const char* role_name(TaskRole role) noexcept {
     case TaskRole::Child: return "task";
     case TaskRole::Body: return "body";
     case TaskRole::Finalizer: return "finalizer";
+    case TaskRole::Fork: return "forked branch";
     case TaskRole::Runner: return "runner of finalizers";
     case TaskRole::Driver: return "driver";
   }
@@ -45,6 +46,9 @@ void RunWatch::use(LogicalId object, Use how) noexcept {
                         : how == Use::Update ? Access::Update
                         : how == Use::Enter  ? Access::Enter
                                              : Access::Write});
+  if (const auto ended = ends_.find(object.value); ended != ends_.end()) {
+    if (AgentClock* mine = engine.clock()) mine->acquire(ended->second);
+  }
 }
 
 LogicalId RunWatch::new_object(const char* kind, const char* name) noexcept {
@@ -90,6 +94,9 @@ void RunWatch::happened(Kernel& kernel, const KernelEvent& event) noexcept {
   const std::uint64_t step = engine.step_number();
   if (engine.keeps_trace()) trace_.see(event, {step, clock.nanos(), engine.self(), thread_context.worker});
   check(oracles_.see(event, step));
+  if (event.kind == KernelEventKind::TaskEnded) {
+    if (AgentClock* mine = engine.clock()) mine->release_to(ends_[event.task->logical().value]);
+  }
   if (event.kind == KernelEventKind::StepBegun && event.task->role != TaskRole::Runner &&
       dice.strike(mode.chaos.spent_budget)) {
     RegionRecord& region = *event.task->region;

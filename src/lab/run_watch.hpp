@@ -1,6 +1,7 @@
 #pragma once
 // What both executors of the lab share (executor.hpp, workers.hpp): the run's engine and clock, the oracles and the trace that are
 // told of everything, requests that are drawn at cancel points, and jobs of the blocking pool, which are agents of their own.
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <set>
 #include <string>
 
@@ -54,6 +55,8 @@ class RunWatch {
   TaskTrace trace_;
   std::set<quiesce::detail::BlockingJob*> jobs_;  // submitted and not begun
   std::uint64_t cancel_points_ = 0;
+  boost::unordered_flat_map<std::uint64_t, Clock>
+      ends_;  // by task that has ended: what whoever sees it Done knows
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> points_of_;  // by task, while coverage is asked for
 };
 

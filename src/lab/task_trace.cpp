@@ -26,6 +26,7 @@ TraceActor::Kind kind_of(const TaskRecord& task) {
     case TaskRole::Finalizer:
     case TaskRole::Runner: return TraceActor::Kind::finalizer;
     case TaskRole::Child:
+    case TaskRole::Fork:
     case TaskRole::Driver: break;
   }
   return TraceActor::Kind::task;

@@ -69,6 +69,7 @@ WorkersExecutor::WorkersExecutor(Engine& engine, const RunMode& mode, KernelConf
   attach(*kernel_);
   engine_.chaos = &watch_.mode.chaos;
   quiesce::detail::exact_executor = this;
+  quiesce::detail::exact_runs.store(true, std::memory_order_relaxed);
 }
 
 WorkersExecutor::~WorkersExecutor() {
@@ -79,6 +80,7 @@ WorkersExecutor::~WorkersExecutor() {
 void WorkersExecutor::begin() {
   for (std::uint32_t i = 0; i < worker_count(); ++i) {
     Worker& mine = worker(i);
+    watch_joins(mine);
     engine_.add_agent_as(id_of(mine), fmt::format("worker {}", i), [this, &mine] { work(mine); });
   }
   engine_.on_idle = [this] { return pass_time(); };
@@ -103,6 +105,10 @@ void WorkersExecutor::schedule(TaskRecord& task, Lane lane, quiesce::detail::Ori
     if (task.role != TaskRole::Runner) streaks_.scheduled(task, lane, current_worker());
   }
   ProductionExecutor::schedule(task, lane, origin);
+}
+
+void WorkersExecutor::joins(TaskRecord&, const ForkEntry&) noexcept {
+  if (!watch_.draining) engine_.visible_noexcept({workers_id, Access::Write}, {"join a branch", {}, {}});
 }
 
 void WorkersExecutor::happened(const KernelEvent& event) noexcept {

@@ -51,6 +51,7 @@ class WorkersExecutor final : public quiesce::detail::ProductionExecutor, public
     return watch_.withdraw_blocking(job);
   }
   Time now() const noexcept override { return watch_.clock; }
+  void joins(quiesce::detail::TaskRecord& task, const quiesce::detail::ForkEntry& entry) noexcept override;
   void use(LogicalId object, quiesce::detail::Use how) noexcept override { watch_.use(object, how); }
   LogicalId new_object(const char* kind, const char* name) noexcept override {
     return watch_.new_object(kind, name);

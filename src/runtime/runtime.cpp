@@ -53,6 +53,10 @@ struct RuntimeState {
     hold.unlock();
     signal_dump.reset();
     executor.stop();
+    QUIESCE_ASSERT(
+        executor.armed_timers() == 0,
+        "a Runtime is destroyed while a quiesce::Timer of its is armed: stop it before, or let it end "
+        "with the task that has made it");
     kernel.recycle();
   }
 };

@@ -5,7 +5,9 @@
 #include <limits>
 
 #include "quiesce/capabilities.hpp"
+#include "quiesce/detail/kernel/clock.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
+#include "quiesce/detail/kernel/thread_context.hpp"
 
 namespace quiesce {
 namespace detail {
@@ -56,15 +58,23 @@ constexpr LeafOps sleep_wait{finish_sleep, "sleep", true};
 
 }  // namespace
 
-TaskRecord& readable(CxCore cx, const char* what) {
+[[gnu::noinline]] static TaskRecord& readable_by_others(CxCore cx, const char* what) {
   if (!cx.alive()) throw UsageError(stale(cx, what));
   return *cx.task;
 }
 
+TaskRecord& readable(CxCore cx, const char* what) {
+  TaskRecord* const running = thread_context.running;
+  if (running == nullptr || !cx.is_of(*running) || running->word.load().done()) [[unlikely]]
+    return readable_by_others(cx, what);
+  return *running;
+}
+
 std::optional<Error> own_context_error(CxCore cx, const char* what) {
+  const TaskRecord* running = thread_context.running;
+  if (running != nullptr && cx.is_of(*running) && !running->word.load().done()) [[likely]]
+    return std::nullopt;
   if (!cx.alive()) return stale(cx, what);
-  TaskRecord* running = current_task();
-  if (running == cx.task) return std::nullopt;
   if (running == nullptr && cx.task->role == TaskRole::Driver)
     return std::nullopt;  // it speaks for code outside any task
   std::string who = running == nullptr ? "code outside any task" : "task " + running->path.to_string();
@@ -78,6 +88,7 @@ RegionId cx_region_id(CxCore cx) { return readable(cx, "region_id").region->id()
 std::string cx_path(CxCore cx) { return readable(cx, "path").path.to_string(); }
 Budget cx_budget(CxCore cx) { return readable(cx, "budget").region->budget; }
 Time cx_now(CxCore cx) { return readable(cx, "now").kernel().executor().now(); }
+Time cx_now_at_the_latest(CxCore cx) { return now_at_the_latest(readable(cx, "now").kernel()); }
 
 std::optional<Duration> cx_remaining(CxCore cx) {
   TaskRecord& task = readable(cx, "remaining");
@@ -102,6 +113,13 @@ std::optional<CancelReason> cx_cancel_reason(CxCore cx) {
   task.kernel().use(task, Use::Read);
   if (!task.word.load().requested()) return std::nullopt;
   return task.kernel().reason_of(task);
+}
+
+bool cx_passes_checkpoint(CxCore cx) noexcept {
+  const TaskRecord* running = thread_context.running;
+  if (running == nullptr || !cx.is_of(*running) || running->watched) return false;
+  const TaskWord word = running->word.load();
+  return !word.must_observe() && !word.done();
 }
 
 Outcome<> cx_checkpoint(CxCore cx) {
@@ -170,7 +188,7 @@ bool cx_has_timer(CxCore cx) {
 bool SleepAwaiter::start(PromiseBase& self) noexcept {
   TaskRecord& task = *self.task;
   const CxCore cx = sleep_->cx_;
-  std::optional<Error> misuse = cx.task == &task && cx.alive() ? std::nullopt : own_context_error(cx, "sleep");
+  std::optional<Error> misuse = cx.is_of(task) ? std::nullopt : own_context_error(cx, "sleep");
   if (!misuse && !cx_has_timer(cx)) {
     misuse = Error(ErrorCode::MissingCapability,
                    "Cx::sleep: this context was given no timer (Capabilities::timer), without which nothing "
@@ -199,7 +217,7 @@ bool SleepAwaiter::start(PromiseBase& self) noexcept {
 
 void YieldAwaiter::start(PromiseBase& self) noexcept {
   TaskRecord& task = *self.task;
-  std::optional<Error> misuse = cx.task == &task && cx.alive() ? std::nullopt : own_context_error(cx, "yield");
+  std::optional<Error> misuse = cx.is_of(task) ? std::nullopt : own_context_error(cx, "yield");
   if (misuse) return end_with_error(self, std::move(*misuse));
   task.kernel().note_checkpoint(task);
   if (task.word.load().must_observe()) return refuse(task);

@@ -28,8 +28,7 @@ void retract_joiner(TaskRecord& target, const TaskRecord& leaving) noexcept {
   if (!target.word.apply([](TaskWord w) { return task_word::announce_joiner(w); })) Kernel::claim(announced);
 }
 
-bool has_other_joiner(const TaskRecord& target) noexcept {
-  if (!target.word.load().has(TaskWord::joiner_bit)) return false;
+[[gnu::noinline]] static bool is_joined_by_another(const TaskRecord& target) noexcept {
   const Waiter announced{target.joiner.load(std::memory_order_acquire)};
   const TaskRecord* joiner = TaskSlab::find(announced.index());
   if (joiner == nullptr) return false;
@@ -38,13 +37,31 @@ bool has_other_joiner(const TaskRecord& target) noexcept {
   return parks || (word.pending() && word.epoch() == announced.epoch());
 }
 
+bool has_other_joiner(const TaskRecord& target) noexcept {
+  return target.word.load().has(TaskWord::joiner_bit) && is_joined_by_another(target);
+}
+
 std::optional<Error> JoinWait::misuse(const TaskRecord& task) const {
   if (target == nullptr) return Error(ErrorCode::PolledAfterCompletion, "join of a handle that was moved from");
   if (target == &task)
     return Error(ErrorCode::InvalidArgument,
                  "task " + task.path.to_string() + " waits for itself: it would never end");
-  if (cx.task != &task || !cx.alive()) return own_context_error(cx, "join");
+  if (!cx.is_of(task)) return own_context_error(cx, "join");
   return Error(ErrorCode::AlreadyJoining, "another task waits in a join of task " + target->path.to_string());
+}
+
+/// Gives what is there. False: the coroutine goes on.
+inline bool JoinWait::answer(TaskRecord& task) noexcept {
+  if (!settle(*this, task)) [[likely]]
+    return give_way(task);
+  signal(task, Signal::Ended);
+  return true;
+}
+
+[[gnu::noinline]] bool JoinWait::is_misused(TaskRecord& task) noexcept {
+  std::optional<Error> error = misuse(task);
+  if (error) refused = Outcome<>::err(std::move(*error));
+  return error.has_value();
 }
 
 // A joiner is a value in the joined task's record, announced by its word. Store, then announce: the announcement releases the
@@ -52,32 +69,26 @@ std::optional<Error> JoinWait::misuse(const TaskRecord& task) const {
 // announcement fails and nothing sleeps. The value names the wait that begins with the park.
 bool JoinWait::start(PromiseBase& self) noexcept {
   TaskRecord& task = *self.task;
-  auto answer_now = [&] {  // false: resume at once
-    if (!settle(*this, task)) return give_way(task);
-    signal(task, Signal::Ended);
-    return true;
-  };
-  const bool well = target != nullptr && target != &task && cx.task == &task && cx.alive();
+  const bool well = target != nullptr && target != &task && cx.is_of(task);
   if (!well || has_other_joiner(*target)) [[unlikely]] {
-    if (std::optional<Error> error = misuse(task)) {
-      refused = Outcome<>::err(std::move(*error));
-      return answer_now();
-    }
+    if (is_misused(task)) return answer(task);
   }
-  task.kernel().use(*target, Use::Read);
-  if (target->word.load().done()) return answer_now();
-  if (task.kernel().executor().step_now(*target) && target->word.load().done()) return answer_now();
+  const Kernel& kernel = task.kernel();
+  kernel.use(*target, Use::Read);
+  if (target->word.load().done()) return answer(task);
+  if (kernel.executor().step_now(*target) && target->word.load().done()) [[likely]]
+    return answer(task);
   target->joiner.store(next_waiter_of(task).packed, std::memory_order_release);
-  if (!target->word.apply([](TaskWord w) { return task_word::announce_joiner(w); })) return answer_now();
+  if (!target->word.apply([](TaskWord w) { return task_word::announce_joiner(w); })) return answer(task);
   begin_park(task, join_wait, this);
   return true;
 }
 
-bool JoinWait::take() noexcept {
+bool JoinWait::take() noexcept { return take(target->result_ops->kind(*target)); }
+
+bool JoinWait::take_failure(OutcomeKind kind) noexcept {
   auto take = [](TaskWord w) { return task_word::take(w); };
-  const OutcomeKind kind = target->result_ops->kind(*target);
-  // Only failures have another taker, the region's sweep; of a Done task nothing else writes the word.
-  if (kind == OutcomeKind::Ok || kind == OutcomeKind::Panicked) return target->word.apply_alone(take).made;
+  if (kind == OutcomeKind::Panicked) return target->word.apply_alone(take).made;  // that one has been reported
   if (!target->word.apply(take)) return false;
   Kernel::unlink_failed(*target);
   return true;

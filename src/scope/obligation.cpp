@@ -79,7 +79,8 @@ std::expected<Obligation, RegionError> Obligation::reserve_in(const std::optiona
 
 std::expected<Obligation, RegionError> Obligation::detail_reserve(CxCore cx, ObligationKind kind,
                                                                   std::source_location where) {
-  auto id = reserve_obligation(region_of(*cx.task), {kind, cx.task, where});
+  TaskRecord& task = *cx.task;
+  auto id = reserve_obligation(region_of(task), {kind, &task, where});
   if (!id) [[unlikely]]
     return std::unexpected(std::move(id).error());
   return Obligation(ObligationToken{*id, kind});

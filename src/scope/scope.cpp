@@ -14,6 +14,10 @@ namespace {
 
 RegionRef ref_of(ScopeCore scope) { return {scope.region, scope.generation}; }
 
+[[gnu::noinline]] SpawnRefusal refuse_spawn(ScopeCore scope, SpawnErrorKind kind) {
+  return refusal(SpawnError(kind, scope.id()));
+}
+
 LeafNext finish_region(TaskRecord&, void*, TaskWord) noexcept { return LeafNext::Resume; }
 constexpr LeafOps region_wait{finish_region, "a region to close", false};
 
@@ -32,23 +36,21 @@ constexpr LeafOps started_wait{finish_started, "a task to call started", false};
 
 }  // namespace
 
-std::expected<TaskRecord*, SpawnError> begin_spawn(ScopeCore scope, CxCore cx, TaskTier tier,
-                                                   const PolicyOps* policy, bool has_handle) {
+TaskRecord* begin_spawn(ScopeCore scope, CxCore cx, TaskTier tier, const PolicyOps* policy, bool has_handle,
+                        std::unique_ptr<SpawnError>& refused) {
   TaskRecord& parent = readable(cx, "spawn");
-  RegionRef region = ref_of(scope);
-  if (!region.alive()) return std::unexpected(SpawnError(SpawnErrorKind::RegionNotFound, region.id()));
+  const RegionRef region = ref_of(scope);
   Kernel& kernel = parent.kernel();
-  if (region.record->kernel != &kernel)
-    return std::unexpected(SpawnError(SpawnErrorKind::WrongRuntime, region.id()));
-  if (tier == TaskTier::Local && kernel.executor().current_worker() == Executor::no_worker) {
-    return std::unexpected(SpawnError(SpawnErrorKind::LocalSchedulerUnavailable, region.id()));
+  if (!region.alive()) [[unlikely]] {
+    refused = refuse_spawn(scope, SpawnErrorKind::RegionNotFound);
+  } else if (region.record->kernel != &kernel) [[unlikely]] {
+    refused = refuse_spawn(scope, SpawnErrorKind::WrongRuntime);
+  } else if (tier == TaskTier::Local && kernel.executor().current_worker() == Executor::no_worker) {
+    refused = refuse_spawn(scope, SpawnErrorKind::LocalSchedulerUnavailable);
+  } else {
+    return kernel.admit_child(region, parent, tier, policy, has_handle, refused);
   }
-  return kernel.admit_task({.region = region,
-                            .parent = &parent,
-                            .tier = tier,
-                            .policy = policy,
-                            .capabilities = kernel.capabilities_of(parent),
-                            .has_handle = has_handle});
+  return nullptr;
 }
 
 void publish_spawn(TaskRecord& task) noexcept { task.kernel().publish(task); }

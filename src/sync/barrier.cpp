@@ -9,7 +9,7 @@ using detail::WakeList;
 void Barrier::open(bool has_leader, WakeList& woken) noexcept {
   ++rounds_;
   while (!waiters_.empty()) {
-    auto& arrival = *static_cast<ArriveOperation*>(waiters_.front()->operation);
+    auto& arrival = *static_cast<ArriveOperation*>(waiting_operation(*waiters_.front()));
     arrival.leads_ = !has_leader;
     if (primitive_.grant_front(waiters_, woken)) {
       has_leader = true;

@@ -43,7 +43,7 @@ bool CondWaitOperation::close(bool) noexcept {
 
 void CondWaitOperation::close_enlist(WaitNode& node) noexcept {
   relocks_ = true;
-  raw_->enlist(node);
+  raw_->enlist(node, RawMutex::Comes::ToBeHanded);
 }
 
 void CondWaitOperation::closed() noexcept {

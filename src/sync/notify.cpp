@@ -23,7 +23,7 @@ std::uint32_t Notify::notify_waiters() noexcept {
   const Primitive::Hold hold(primitive_);
   std::uint32_t told = 0;
   while (!waiters_.empty()) {
-    static_cast<NotifiedOperation*>(waiters_.front()->operation)->one_ = false;
+    static_cast<NotifiedOperation*>(detail::waiting_operation(*waiters_.front()))->one_ = false;
     if (primitive_.grant_front(waiters_, woken)) ++told;
   }
   return told;

@@ -27,7 +27,7 @@ void OnceCore::pump(WakeList& woken) noexcept {
   if (state == State::Busy) return;
   for (WaitNode* node = waiters_.front(); node != nullptr;) {
     WaitNode* const next = waiters_.after(*node);
-    auto& turn = *static_cast<TurnOperation*>(node->operation);
+    auto& turn = *static_cast<TurnOperation*>(waiting_operation(*node));
     if (turn.wants_turn_) {
       // The task is in the list, so its record is in the same life.
       const TaskId who = TaskSlab::find(node->waiter.index())->id();

@@ -8,16 +8,15 @@ namespace quiesce::detail {
 
 // Between the last and the first.
 void WaitList::put_in_ring(WaitNode& node) noexcept {
-  QUIESCE_ASSERT(!node.linked, "a node is in one list at a time");
-  node.linked = true;
   if (last_ == nullptr) {
-    last_ = node.ring_prev = node.ring_next = &node;
+    last_ = &node;
+    node.link(node, node);
     return;
   }
-  node.ring_prev = last_;
-  node.ring_next = last_->ring_next;
-  last_->ring_next->ring_prev = &node;
-  last_->ring_next = &node;
+  WaitNode* const first = last_->ring_next();
+  node.link(*last_, *first);
+  last_->set_ring_next(&node);
+  first->set_ring_prev(&node);
 }
 
 void WaitList::push_back(WaitNode& node) noexcept {
@@ -34,15 +33,18 @@ WaitNode* WaitList::pop_front() noexcept {
 }
 
 void WaitList::remove(WaitNode& node) noexcept {
-  QUIESCE_ASSERT(node.linked, "only a node that is in the list leaves it");
-  node.linked = false;
-  if (node.ring_next == &node) {
+  QUIESCE_ASSERT(node.linked(), "only a node that is in the list leaves it");
+  WaitNode* const next = node.ring_next();
+  if (next == &node) {
+    node.set_unlinked();
     last_ = nullptr;
     return;
   }
-  node.ring_prev->ring_next = node.ring_next;
-  node.ring_next->ring_prev = node.ring_prev;
-  if (last_ == &node) last_ = node.ring_prev;
+  WaitNode* const prev = node.ring_prev();
+  node.set_unlinked();
+  prev->set_ring_next(next);
+  next->set_ring_prev(prev);
+  if (last_ == &node) last_ = prev;
 }
 
 bool WakeList::claim(Waiter waiter) noexcept {
@@ -65,21 +67,21 @@ void WakeList::wake() noexcept {
   }
 }
 
-Primitive::Primitive(PrimitiveKind kind, Name name) noexcept : who_{kind, name.text()} {
+void Primitive::tell_birth() noexcept {
   if (exact_executor != nullptr) logical_ = exact_executor->new_object(who_.kind.text(), who_.name);
 }
 
-void Primitive::note_use(Use how) const noexcept {
+void Primitive::tell_use(Use how) const noexcept {
   if (exact_executor != nullptr) exact_executor->use(logical_, how);
 }
 
 bool Primitive::grant(WaitList& list, WaitNode& node, WakeList& woken) noexcept {
   list.remove(node);
   --waiting_;
-  node.granted = true;
+  node.set_granted();
   if (woken.claim(node.waiter)) return true;
-  node.granted = false;
-  node.missed = true;
+  node.clear_granted();
+  node.set_missed();
   return false;
 }
 

@@ -80,7 +80,7 @@ void RawRwLock::enlist(RwKind kind, WaitNode& node) noexcept {
 bool RawRwLock::delist(RwKind kind, WaitNode& node) noexcept {
   WakeList woken;
   const Primitive::Hold hold(primitive_);
-  if (kind == RwKind::Write && node.linked) --waiting_writers_;
+  if (kind == RwKind::Write && node.linked()) --waiting_writers_;
   const bool granted = primitive_.delist(kind == RwKind::Read ? readers_waiting_ : writers_waiting_, node);
   pump(woken);
   return granted;

@@ -54,6 +54,7 @@ WaitSubject JoinOperationBase::subject() const noexcept { return {"task", nullpt
 
 const LeafOps SelectBase::select_wait{
     finish, "the first of several operations", true, nullptr, nullptr, SelectBase::subject};
+const LeafOps SelectBase::select_late{start_late, "its turn", true, nullptr, nullptr, SelectBase::subject};
 const LeafOps SelectBase::select_closing{finish_closing, "what a select must have before its task goes on",
                                          false,          nullptr,
                                          nullptr,        SelectBase::subject};
@@ -75,7 +76,7 @@ bool SelectBase::refuse_request(TaskRecord& task) noexcept {
 
 bool SelectBase::start(PromiseBase& self, CxCore cx) noexcept {
   TaskRecord& task = *self.task;
-  if (cx.task != &task || !cx.alive()) [[unlikely]] {
+  if (!cx.is_of(task)) [[unlikely]] {
     if (std::optional<Error> misuse = own_context_error(cx, "select")) {
       Outcome<> refused = Outcome<>::err(std::move(*misuse));
       return answer(task, nobody, &refused);
@@ -83,26 +84,35 @@ bool SelectBase::start(PromiseBase& self, CxCore cx) noexcept {
   }
   task.kernel().note_checkpoint(task);
   if (task.word.load().must_observe()) return refuse_request(task);
+  first = biased || branches.size() == 1 ? 0 : cx_random_index(cx, branches.size());
+  return gives_way_first(task, select_late, this) || go_on(task, begin(task));
+}
+
+LeafNext SelectBase::start_late(TaskRecord& task, void* data, TaskWord) noexcept {
+  auto& select = *static_cast<SelectBase*>(data);
+  return task.word.load().must_observe() ? select.settle_request(task) : select.begin(task);
+}
+
+/// The first that is ready, or the wait for all.
+LeafNext SelectBase::begin(TaskRecord& task) noexcept {
   const std::size_t count = branches.size();
-  first = biased || count == 1 ? 0 : cx_random_index(cx, count);
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t at = (first + i) % count;
     const OperationOps& ops = *branches[at].ops;
     if (!ops.try_now(branches[at].op)) continue;
-    if (ops.more == nullptr) return answer(task, at, nullptr);
     std::exception_ptr thrown;
-    const bool closes = ops.more->close != nullptr;
-    const Look seen =
-        closes || ops.more->again == nullptr ? Look::Yes : ops.more->again(branches[at].op, thrown);
+    const bool closes = ops.more != nullptr && ops.more->close != nullptr;
+    const bool looks = ops.more != nullptr && ops.more->again != nullptr && !closes;
+    const Look seen = looks ? ops.more->again(branches[at].op, thrown) : Look::Yes;
     if (seen == Look::NotYet) continue;
     if (seen == Look::Threw) {
       Outcome<> panicked = panic_as_outcome(task, std::move(thrown));
-      return answer(task, nobody, &panicked);
+      return settle_with(task, &panicked);
     }
     winner = at;
-    return closes ? go_on(task, close(task)) : answer(task, at, nullptr);
+    return closes ? close(task) : settle_with(task, nullptr);
   }
-  return arm(task, false) || refuse_request(task);
+  return arm(task, false) ? LeafNext::Again : settle_request(task);
 }
 
 /// What `start` says of what the end of a wait would.
@@ -127,7 +137,7 @@ bool SelectBase::arm(TaskRecord& task, bool again) noexcept {
       branch.ops->renew(branch.op, branch.node, waiter);
       continue;
     }
-    branch.node = WaitNode{.waiter = waiter, .operation = branch.op};
+    branch.renew_node(waiter);
     branch.ops->enlist(branch.op, branch.node);
   }
   for (SelectBranch& branch : branches) {
@@ -179,7 +189,7 @@ LeafNext SelectBase::close(TaskRecord& task) noexcept {
     if (branch.ops->more == nullptr || branch.ops->more->close == nullptr || forced) continue;
     if (branch.ops->more->close(branch.op, !requested && closing == winner)) continue;
     arm_wait(task, select_closing, this, true);
-    branch.node = WaitNode{.waiter = waiter_of(task), .operation = branch.op};
+    branch.renew_node(waiter_of(task));
     branch.ops->more->close_enlist(branch.op, branch.node);
     return LeafNext::Again;
   }

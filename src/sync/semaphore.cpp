@@ -25,9 +25,10 @@ TaskId running_task() noexcept {
 void Semaphore::serve(WakeList& woken) noexcept {
   while (!waiters_.empty()) {
     const WaitNode& first = *waiters_.front();
-    const std::uint32_t count = closed_ ? 0 : first.count;
+    auto& acquire = *static_cast<AcquireOperation*>(detail::waiting_operation(first));
+    const std::uint32_t count = closed_ ? 0 : acquire.count_;
     if (count > free_) return;
-    static_cast<AcquireOperation*>(first.operation)->closed_ = closed_;
+    acquire.closed_ = closed_;
     const TaskId waiter = TaskSlab::find(first.waiter.index())->id();
     if (!primitive_.grant_front(waiters_, woken) || count == 0) continue;
     free_ -= count;
@@ -114,11 +115,6 @@ bool AcquireOperation::try_now() noexcept {
 
 WaitPlace AcquireOperation::place() const noexcept { return {&semaphore_->primitive_, &semaphore_->waiters_}; }
 void AcquireOperation::pump(WakeList& woken) noexcept { semaphore_->pump(woken); }
-
-void AcquireOperation::enlist(WaitNode& node) noexcept {
-  node.count = count_;
-  ListedOperation::enlist(node);
-}
 
 // It may have been the one that those behind it waited for.
 bool AcquireOperation::delist(WaitNode& node) noexcept {

@@ -19,7 +19,7 @@ bool TimedBase::time_has_come() noexcept {
 }
 
 void TimedBase::arm(Waiter waiter) noexcept {
-  alarm_node_ = WaitNode{.waiter = waiter};
+  alarm_node_ = WaitNode(waiter);
   alarm_.arm(alarm_node_, *limit_.until);
 }
 

@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "quiesce/detail/assert.hpp"
+#include "quiesce/detail/kernel/fork.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
 #include "quiesce/detail/kernel/thread_context.hpp"
 #include "quiesce/detail/kernel/wait.hpp"
@@ -254,6 +255,7 @@ struct Stepper::Impl final : Executor {
       driver.record->region = &tombstone;
     }
   }
+  ForkLane forks;  // nobody takes from it
   bool idle() const { return cancel_lane.empty() && timed_lane.empty() && ready_lane.empty(); }
 
   StepResult step_task(TaskRecord& task) {
@@ -261,7 +263,8 @@ struct Stepper::Impl final : Executor {
     if (guide) guide->stepping(task);
     stepping = true;
     const ThreadContext outer = std::exchange(
-        thread_context, ThreadContext{.running = thread_context.running, .executor = this, .worker = 0});
+        thread_context,
+        ThreadContext{.running = thread_context.running, .executor = this, .worker = 0, .forks = &forks});
     StepEnd end = kernel->run_step(task);
     thread_context = outer;
     stepping = false;
@@ -447,6 +450,9 @@ struct Stepper::Impl final : Executor {
       }
     }
     for (const Driver& driver : drivers) kernel->abandon_task(*driver.record);
+    QUIESCE_ASSERT(timers.empty(),
+                   "a Stepper is destroyed while a quiesce::Timer of its is armed: stop it before, or make it "
+                   "after the Stepper");
     kernel->recycle();
   }
 };

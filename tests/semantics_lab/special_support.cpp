@@ -16,6 +16,8 @@ constexpr SpecialTest special[] = {
     {"Scheduling.H2_the_stepper_looks_at_ready_tasks_when_no_request_is_pending", Order::lanes, true, lanes},
     {"Scheduling.H4_what_yields_goes_behind_its_neighbours", Order::fifo, true,
      "it is about the place in the ready lane (H4)"},
+    {"ForkJoin.H4_a_task_of_many_branches_gives_way", Order::fifo, true,
+     "it is about the place in the ready lane (H4)"},
     {"Determinism.T2_the_same_seed_gives_the_same_trace_whatever_ran_before", Order::fifo, true,
      "it compares runs, which must have the same schedule"},
     {"Determinism.T2_two_steppers_at_once_do_not_disturb_each_other", Order::fifo, true,

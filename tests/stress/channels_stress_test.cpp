@@ -150,7 +150,9 @@ TEST(ChannelsStress, WhatIsCommittedIsReceivedWhenReceiversStay) {
   auto counts = std::make_shared<Counts>();
   for (int round = 0; round < 10; ++round) {
     storm(rt, counts, q::mpsc::channel<Message>(3), 4, 1, false);
+    storm(rt, counts, q::mpsc::channel<Message>(17), 4, 1, false);
     storm(rt, counts, q::mpmc::channel<Message>(2), 3, 3, false);
+    storm(rt, counts, q::mpmc::channel<Message>(64), 3, 3, false);
     storm(rt, counts, q::rendezvous::channel<Message>(), 3, 3, false);
   }
   expect_accounted_for(rt, *counts, true);
@@ -162,7 +164,9 @@ TEST(ChannelsStress, WhatNobodyReceivesIsDestroyedOnce) {
   auto counts = std::make_shared<Counts>();
   for (int round = 0; round < 10; ++round) {
     storm(rt, counts, q::mpsc::channel<Message>(3), 3, 1, true);
+    storm(rt, counts, q::mpsc::channel<Message>(17), 3, 1, true);
     storm(rt, counts, q::mpmc::channel<Message>(2), 3, 2, true);
+    storm(rt, counts, q::mpmc::channel<Message>(64), 3, 2, true);
     storm(rt, counts, q::rendezvous::channel<Message>(), 3, 2, true);
   }
   expect_accounted_for(rt, *counts, false);
@@ -186,6 +190,45 @@ TEST(ChannelsStress, AnUnboundedChannelLosesNothing) {
   EXPECT_TRUE(rt.block_on(body).is_ok());
   EXPECT_EQ(counts->received.load(), 8'000);
   expect_accounted_for(rt, *counts, true);
+}
+
+// A ring with a lock for each side, between threads that only send and tasks that only receive: as many messages as there is time for
+// at both ends of it, full and empty.
+template <std::uint32_t places>
+void pass_through(q::Runtime& rt, int receivers) {
+  static constexpr std::uint64_t messages = 40'000;
+  std::atomic<std::uint64_t> sum{0};
+  auto [tx, rx] = q::mpmc::channel<std::uint64_t>(places);
+  auto body = [&](q::Cx cx, q::Scope<>& scope) -> q::Task<> {
+    auto send = [](q::Cx inner, q::mpmc::Sender<std::uint64_t> mine) -> q::Task<> {
+      for (std::uint64_t i = 1; i <= messages; ++i) co_await mine.send(inner, i);
+    };
+    auto receive = [](q::Cx inner, q::mpmc::Receiver<std::uint64_t> mine,
+                      std::atomic<std::uint64_t>* total) -> q::Task<> {
+      std::uint64_t last = 0, of_mine = 0;
+      while (auto message = co_await mine.recv(inner)) {
+        EXPECT_GT(*message, 0u);
+        last = std::max(last, *message);
+        of_mine += *message;
+      }
+      EXPECT_LE(last, messages);
+      *total += of_mine;
+    };
+    for (int i = 0; i < 2; ++i) co_await scope.launch(cx, send, tx);
+    for (int i = 0; i < receivers; ++i) co_await scope.launch(cx, receive, rx, q::unsafe_send(&sum));
+    { auto gone = std::move(tx); }
+    auto gone = std::move(rx);
+  };
+  EXPECT_TRUE(rt.block_on(body).is_ok());
+  EXPECT_EQ(sum.load(), messages * (messages + 1));
+}
+
+TEST(ChannelsStress, ARingIsFullAndEmptyOnBothSidesAtOnce) {
+  q::Runtime rt = q::Runtime::builder().workers(4).build();
+  pass_through<16>(rt, 1);
+  pass_through<16>(rt, 3);
+  pass_through<1024>(rt, 1);
+  pass_through<1024>(rt, 3);
 }
 
 // Threads that run no task send, and drop the ends that others wait for.

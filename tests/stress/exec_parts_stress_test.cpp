@@ -15,7 +15,9 @@
 #include "quiesce/detail/exec/deque.hpp"
 #include "quiesce/detail/exec/idle_set.hpp"
 #include "quiesce/detail/exec/injector.hpp"
+#include "quiesce/detail/exec/lifo_slot.hpp"
 #include "quiesce/detail/exec/parker.hpp"
+#include "quiesce/detail/kernel/owned_lock.hpp"
 #include "quiesce/detail/kernel/spin_lock.hpp"
 
 namespace quiesce::detail {
@@ -85,6 +87,56 @@ TEST(ExecPartsStress, SpinLockKeepsOthersOut) {
 }
 
 // A small ring wraps often, and the owner often competes for the last item.
+TEST(ExecPartsStress, OwnedLockKeepsOthersOut) {
+  constexpr std::uint32_t rounds = 20'000 * scale, apart = 400;
+  OwnedLock<> lock;
+  std::uint64_t count = 0;  // plain
+  std::atomic<std::uint32_t> visits{0};
+  run_together(3, [&](std::uint32_t thread) {
+    if (thread == 0) {  // the owner, between visits of the others
+      for (std::uint32_t i = 0; i < rounds; ++i) {
+        const OwnedLock<>::Hold hold(lock, 1);
+        ++count;
+      }
+      visits.store(~0u);
+      return;
+    }
+    while (visits.load() != ~0u) {
+      for (std::uint32_t i = 0; i < apart; ++i) RealPlatform::pause();
+      const std::scoped_lock hold(lock);
+      count += 1ull << 32;
+    }
+  });
+  EXPECT_EQ(count & 0xffffffff, rounds);
+}
+
+TEST(ExecPartsStress, LifoSlotGivesEachItemToOneThread) {
+  constexpr std::uint32_t count = 20'000 * scale;
+  std::deque<Item> items = make_items(count);
+  LifoSlot<Item> slot;
+  std::atomic<bool> done{false};
+  const auto take = [](Item* item) {
+    if (item == nullptr) return;
+    EXPECT_EQ(item->payload, 7u);
+    item->taken.fetch_add(1);
+  };
+  run_together(2, [&](std::uint32_t thread) {
+    if (thread == 1) {
+      while (!done.load())
+        if (slot.peek() != nullptr) take(slot.steal());
+      return;
+    }
+    for (Item& item : items) {
+      item.payload = 7;
+      take(slot.put(&item));
+      if (item.taken.load() == 0) take(slot.take());
+    }
+    done.store(true);
+  });
+  take(slot.take());
+  for (const Item& item : items) ASSERT_EQ(item.taken.load(), 1u);
+}
+
 TEST(ExecPartsStress, WorkDequeGivesEachItemToOneThread) {
   std::deque<Item> items = make_items(60'000 * scale);
   WorkDeque<Item, RealPlatform, 8> deque;

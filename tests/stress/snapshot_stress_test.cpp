@@ -164,4 +164,35 @@ TEST(SnapshotStress, walks_a_region_whose_tasks_come_and_go_and_that_is_cancelle
   EXPECT_TRUE(rt.snapshot().regions.empty());
 }
 
+q::Task<> sleep_long(q::Cx cx) { co_await cx.sleep(1h); }
+
+/// More than a slice, so that a bookmark stands in the list while the last of them end, with their counts beside it.
+q::Task<> open_and_cancel(q::Cx cx, int rounds) {
+  auto body = [](q::Cx inner, q::Scope<q::CollectAll>& scope) -> q::Task<> {
+    for (int i = 0; i < 150; ++i) (void)(co_await scope.launch(inner, sleep_long));
+    co_await inner.yield();
+    scope.cancel(q::CancelReason::user("over"));
+  };
+  for (int round = 0; round < rounds; ++round) {
+    const q::Outcome<> closed = co_await q::region(cx, q::CollectAll{}, body).outcome();
+    EXPECT_TRUE(closed.is_cancelled()) << closed;
+  }
+}
+
+TEST(SnapshotStress, a_region_closes_whose_last_tasks_end_while_it_is_looked_at) {
+  q::Runtime rt = q::Runtime::builder().workers(4).build();
+  std::atomic<bool> over{false};
+  std::vector<std::thread> lookers;
+  for (int i = 0; i < 2; ++i) {
+    lookers.emplace_back([&] {
+      while (!over.load()) (void)rt.snapshot();
+    });
+  }
+  const q::Outcome<> outcome =
+      rt.block_on([](q::Cx cx, q::Scope<>&) -> q::Task<> { return open_and_cancel(cx, 200); });
+  over.store(true);
+  for (std::thread& looker : lookers) looker.join();
+  EXPECT_TRUE(outcome.is_ok()) << outcome;
+}
+
 }  // namespace

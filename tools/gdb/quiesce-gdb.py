@@ -21,7 +21,7 @@ NAMED_MAX = 3
 IDLE, ACTIVE, DONE = 1, 2, 3
 PHASES = ["Created", "Running", "CancelRequested", "Cancelling", "Finalizing", "Completed"]
 GATES = ["Open", "Closing", "Finalizing", "Closed"]
-ROLES = ["task", "body", "finalizer", "runner of finalizers", "driver"]
+ROLES = ["task", "body", "finalizer", "runner of finalizers", "driver", "task"]
 
 
 # ---- reading ----
@@ -253,13 +253,25 @@ def kind_of(primitive):
     return text_at(word_at(kinds, 8 * int(primitive["who_"]["kind"]["index_"])))
 
 
-def operation_text(ops, op, with_kind):
-    """What one operation of a primitive waits for, by the name of its table: operation_ops<Op>."""
-    name = re.search(r"(?:operation_ops|leaf_of_operation)<(.*)>$", symbol_at(ops))
-    if name is None:
-        return ""
+def branch_text(branch):
+    """One operation of a select, by the name of its table: operation_ops<Op>."""
+    name = re.search(r"operation_ops<(.*)>$", symbol_at(branch["ops"]))
+    return operation_text(name[1], int(branch["op"]), True).strip() if name else ""
+
+
+def waiting_operation(awaiter, data):
+    """Where the operation of a wait is, whose awaiter has it, or points at it, or begins with a pointer to it."""
+    place = at(data, gdb.lookup_type(awaiter))["waiting_"]["place_"]
+    kind = place.type.strip_typedefs()
+    if kind.code == gdb.TYPE_CODE_PTR:
+        return int(place)
+    return int(place.address) if kind.name.startswith("quiesce::detail::Waiting<") else word_at(data)
+
+
+def operation_text(name, address, with_kind):
+    """What an operation of that type waits for."""
     try:
-        operation = at(int(op), gdb.lookup_type(name[1]))
+        operation = at(address, gdb.lookup_type(name))
         for field, value in members(operation):
             if field == "target_":
                 return f" of task {task_path(value)}"
@@ -292,14 +304,17 @@ def wait_of(task):
             return f"{what}: {task_path(at(data, type_of('quiesce::detail::JoinWait'))['target'])}"
         if table.endswith("region_wait"):
             return what + region_waited_for(task)
-        if "leaf_of_operation<" in table:
-            wait = at(data, type_of("quiesce::detail::WaitBase"))
-            return what + operation_text(wait["ops"], wait["op"], False)
+        word = re.match(r".*WordAwaiter<(.*?)>::kind<", table)
+        if word is not None:
+            return what + operation_text(word[1], int(task.value["wait"]["data"].address), False)
+        wait = re.match(r"(.*WaitAwaiter<(.*), (?:true|false)>)::kind<", table)
+        if wait is not None:
+            return what + operation_text(wait[2], waiting_operation(wait[1], data), False)
         if table.endswith("select_wait"):
             branches = at(data, type_of("quiesce::detail::SelectBase"))["branches"]
             first = branches["_M_ptr"]
             count = int(branches["_M_extent"]["_M_extent_value"])
-            texts = [operation_text(first[i]["ops"], first[i]["op"], True).strip() for i in range(count)]
+            texts = [branch_text(first[i]) for i in range(count)]
             return f"{what}: " + ", ".join(text or "?" for text in texts)
     except gdb.error:
         pass  # a type that nobody has told of: the wait is known all the same
@@ -312,6 +327,16 @@ def place_of(pointer):
         return None
     file, function = text_at(word_at(pointer)), text_at(word_at(pointer, 8))
     return name_of_function(function), f"{file}:{word_at(pointer, 16, 4)}:{word_at(pointer, 20, 4)}"
+
+
+def place_of_leaf(task, promise, address):
+    """A node may lie where the place was: then its lower half is in the record, and the rest as in the address of the frame's code."""
+    word = int(promise["awaits_at"])
+    if not bool(task.wait_ops.dereference()["keeps_place"]) and word > 7:
+        return word
+    code = word_at(address - 16)
+    apart = (int(task.value["wait"]["place"]) - code) & 0xFFFFFFFF
+    return code + (apart - (1 << 32) if apart >> 31 else apart)
 
 
 def function_of_frame(promise):
@@ -331,9 +356,13 @@ def stack_of(task):
     while leaf != 0 and len(frames) < FRAMES_MAX:
         promise = at(leaf, kind)
         # The innermost of a task that does not wait is about to go on, or does: its last await says nothing.
-        place = place_of(int(promise["awaits_at"])) if frames or task.waits() else None
+        place = None
+        if frames:
+            place = place_of(int(promise["awaits_at"]))
+        elif task.waits():
+            place = place_of(place_of_leaf(task, promise, leaf))
         frames.append(f"{place[0]} at {place[1]}" if place else function_of_frame(leaf))
-        leaf = int(promise["parent"])
+        leaf = (int(promise["parent_high_"]) << 32 | int(promise["parent_low_"])) << 3
     if leaf != 0:
         frames.append("…")
     return frames

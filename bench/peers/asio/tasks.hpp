@@ -77,8 +77,8 @@ class RollCall {
 void spawn_join(const peer::Options& options);
 void fan_out(const peer::Options& options);
 void suspended(const peer::Options& options);
-void fib_of_32(const peer::Options& options);
-void skynet_of_a_million(const peer::Options& options);
+void fib_of_27(const peer::Options& options);
+void skynet_of_100k(const peer::Options& options);
 void ping_pong(const peer::Options& options);
 void four_to_one(const peer::Options& options);
 void yields(const peer::Options& options);

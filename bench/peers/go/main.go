@@ -56,20 +56,22 @@ func (r rollCall) all() {
 }
 
 var workloads = map[string]func(options){
-	"W1":        spawnJoin,
-	"W2":        fanOut,
-	"W2b":       suspended,
-	"W3-fib":    fibOf32,
-	"W3-skynet": skynetOfAMillion,
-	"W4":        pingPong,
-	"W5":        fourToOne,
-	"W6":        yields,
-	"W7-cancel": createAndCancel,
-	"W7-bulk":   bulk,
-	"W7-sleep":  sleepers,
-	"W8":        mutex,
-	"W9":        storm,
-	"W10":       echo,
+	"W1":              spawnJoin,
+	"W2":              fanOut,
+	"W2b":             suspended,
+	"W3-fib":          fibOf32,
+	"W3-skynet":       skynetOfAMillion,
+	"W3-spawn-fib":    fibOf27,
+	"W3-spawn-skynet": skynetOf100k,
+	"W4":              pingPong,
+	"W5":              fourToOne,
+	"W6":              yields,
+	"W7-cancel":       createAndCancel,
+	"W7-bulk":         bulk,
+	"W7-sleep":        sleepers,
+	"W8":              mutex,
+	"W9":              storm,
+	"W10":             echo,
 }
 
 func usage(problem string) {

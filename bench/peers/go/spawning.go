@@ -127,15 +127,17 @@ func fibonacci(n int) uint64 {
 	return now
 }
 
-func fibOf32(o options) {
-	n := 32
+func fibOf32(o options) { fibTree(o, "W3-fib", 32) }
+func fibOf27(o options) { fibTree(o, "W3-spawn-fib", 27) }
+
+func fibTree(o options, workload string, n int) {
 	if o.small {
 		n = 18
 	}
 	start := time.Now()
 	sum := fib(n)
-	report("W3-fib", "time", milliseconds(start), "ms")
-	expectSum("W3-fib", sum, fibonacci(n))
+	report(workload, "time", milliseconds(start), "ms")
+	expectSum(workload, sum, fibonacci(n))
 }
 
 func skynet(to chan<- uint64, first, leaves uint64) {
@@ -155,12 +157,14 @@ func skynet(to chan<- uint64, first, leaves uint64) {
 	to <- sum
 }
 
-func skynetOfAMillion(o options) {
-	leaves := uint64(o.scaled(1_000_000))
+func skynetOfAMillion(o options) { skynetTree("W3-skynet", uint64(o.scaled(1_000_000))) }
+func skynetOf100k(o options)     { skynetTree("W3-spawn-skynet", uint64(o.scaled(100_000))) }
+
+func skynetTree(workload string, leaves uint64) {
 	start := time.Now()
 	result := make(chan uint64, 1)
 	go skynet(result, 0, leaves)
 	sum := <-result
-	report("W3-skynet", "time", milliseconds(start), "ms")
-	expectSum("W3-skynet", sum, leaves*(leaves-1)/2)
+	report(workload, "time", milliseconds(start), "ms")
+	expectSum(workload, sum, leaves*(leaves-1)/2)
 }

@@ -1,12 +1,10 @@
-// W1, W2 and W3 of bench/README.md in oneTBB, which has no suspension. Usage: workloads WORKLOAD [--workers N] [--small]
-#include <oneapi/tbb/global_control.h>
-#include <oneapi/tbb/task_arena.h>
+// W1, W1-fork, W2, W3 and P1 to P4 of bench/README.md in oneTBB, which has no suspension. Usage: workloads WORKLOAD [--workers N] [--small]
 #include <oneapi/tbb/task_group.h>
 
 #include <array>
 #include <vector>
 
-#include "../common.hpp"
+#include "workers.hpp"
 
 namespace {
 
@@ -15,15 +13,10 @@ using peer::expect_sum;
 using peer::Options;
 using peer::report;
 
-/// The caller is one of the workers.
-template <class F>
-void on_workers(const Options& options, F&& body) {
-  tbb::global_control limit(tbb::global_control::max_allowed_parallelism, options.workers);
-  tbb::task_arena arena(static_cast<int>(options.workers));
-  arena.initialize();
-  arena.execute(body);
-}
+constexpr const char *w1 = "W1", *w1_fork = "W1-fork";
 
+/// W1 and W1-fork: a task of a group is forked and joined, and has no handle.
+template <const char* const& Workload>
 void spawn_join(const Options& options) {
   const std::uint64_t count = options.scaled(1'000'000);
   on_workers(options, [&] {
@@ -34,8 +27,8 @@ void spawn_join(const Options& options) {
       group.run([&] { ++sum; });
       group.wait();
     }
-    report("W1", "time", clock.ns() / static_cast<double>(count), "ns");
-    expect_sum("W1", sum, count);
+    report(Workload, "time", clock.ns() / static_cast<double>(count), "ns");
+    expect_sum(Workload, sum, count);
   });
 }
 
@@ -102,7 +95,12 @@ void skynet_of_a_million(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return peer::run(
-      argc, argv,
-      {{"W1", spawn_join}, {"W2", fan_out}, {"W3-fib", fib_of_32}, {"W3-skynet", skynet_of_a_million}});
+  const auto as_workers = [](const Options& options, auto&& body) { on_workers(options, body); };
+  peer::Workloads workloads = peer::workloads_of(tbb_algorithms(), as_workers);
+  workloads.insert({{"W1", spawn_join<w1>},
+                    {"W1-fork", spawn_join<w1_fork>},
+                    {"W2", fan_out},
+                    {"W3-fib", fib_of_32},
+                    {"W3-skynet", skynet_of_a_million}});
+  return peer::run(argc, argv, workloads);
 }

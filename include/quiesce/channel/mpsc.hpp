@@ -8,7 +8,7 @@
 //   log.send("started");                                      // never waits, from any thread
 //
 // What is sent first is received first. Senders and permits: channel/sender.hpp; the receiver, closing, the end: channel/receiver.hpp.
-// Memory: a channel of n places is one allocation of 96 bytes and n messages. An unbounded one allocates blocks of about 1 KiB when
+// Memory: a channel of n places is one allocation of 112 bytes and n messages. An unbounded one allocates blocks of about 1 KiB when
 // they are needed, frees them as they are emptied, and keeps the last.
 // Refuses: UsageError (InvalidArgument) for a capacity of 0. Messages must be nothrow move constructible: they are moved under the lock.
 #include <cstdint>

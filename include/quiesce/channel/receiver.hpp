@@ -10,7 +10,9 @@
 // When the last receiver goes the messages that are left are destroyed there and then, each once, on its thread and under no lock, so
 // that a sender that waits for the answer to a message learns that none will come.
 // Fairness: first come, first served among the tasks that wait. A receiver must outlive the waits made from it.
-// Thread-safety: all but moving and destroying it. Cost: one lock; two where the task had to wait. Waiting allocates nothing.
+// Thread-safety: all but moving and destroying it. Cost: one lock, which takes no locked instruction as long as one worker uses the
+// channel; two where the task had to wait. A channel of 16 places or more has a lock for each side; to wait there takes both. Waiting
+// allocates nothing.
 #include <cstdint>
 #include <expected>
 #include <optional>

@@ -17,7 +17,8 @@
 // Fairness: first come, first served among those who wait for a place; `try_` overtakes nobody. A permit is not overtaken in
 // its place but has none in the order of messages: that is the order in which they are sent.
 // Copies are further senders of the same channel. A sender must outlive the waits made from it. A permit keeps the channel alive.
-// Thread-safety: all but moving and destroying it. Cost: one lock each, and the ledger's for a permit; waiting allocates nothing.
+// Thread-safety: all but moving and destroying it. Cost: one lock each, and the ledger's for a permit. A channel of 16 places or more has
+// a lock for each side; waiting there, and waking who waits, takes both. Waiting allocates nothing.
 #include <concepts>
 #include <cstdint>
 #include <expected>

@@ -140,6 +140,7 @@ class ReceiveRequest {
       : core_(std::move(core)), pop_(core_->queue), where_(where) {}
   bool try_now() noexcept { return pop_.try_now(); }
   void enlist(WaitNode& node) noexcept { pop_.enlist(node); }
+  PopOperation& found() noexcept { return pop_; }
   bool delist(WaitNode& node) noexcept { return pop_.delist(node); }
   Outcome<value_type> take() noexcept {
     if (pop_.node() == nullptr) return Outcome<value_type>::ok(std::nullopt);

@@ -143,7 +143,7 @@ class NextOperation : public NextBase {
 /// A stubborn wait for the end of a task that is about to end. It has no other joiner.
 void wait_for_end(TaskRecord& task, Waiter waiter) noexcept;
 
-/// The outcome of the next one. What has won has perhaps not ended altogether: it closes (sync/wait.hpp).
+/// The outcome of the next one. What has won has perhaps not ended altogether: it closes (sync/operation.hpp).
 template <class T, class E>
 class JoinNextOperation : public NextBase {
  public:
@@ -277,9 +277,10 @@ class JoinSet {
                                            Args&&... args) {
     auto owned = std::make_unique<detail::JoinSetTask<T, E>>();
     detail::JoinSetTask<T, E>& member = *owned;
-    auto admitted = detail::begin_spawn(scope_, cx.core(), detail::TaskTier::Task, policy_, true);
-    if (!admitted) return std::unexpected(std::move(admitted).error());
-    detail::PendingSpawn pending(*admitted);
+    std::unique_ptr<SpawnError> refusal;
+    detail::PendingSpawn pending(
+        detail::begin_spawn(scope_, cx.core(), detail::TaskTier::Task, policy_, true, refusal));
+    if (!pending) return std::unexpected(std::move(*refusal));
     detail::TokenMoveOf<Args...> tokens(pending.record());
     if (auto refused = detail::move_tokens(tokens, args...)) return std::unexpected(SpawnError(*refused));
     using Context = BasicCx<Caps>;

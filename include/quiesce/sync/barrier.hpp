@@ -29,6 +29,7 @@ class ArriveOperation : public ListedOperation<ArriveOperation> {
   static constexpr bool told_together = true;
 
   explicit ArriveOperation(Barrier& barrier) noexcept : barrier_(&barrier) {}
+  ArriveOperation& found() noexcept { return *this; }
   bool try_now() noexcept;
   Outcome<bool> take() noexcept;
   WaitPlace place() const noexcept;

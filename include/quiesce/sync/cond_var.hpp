@@ -41,7 +41,7 @@ struct CondGuard {
   void (*attach)(void* guard, void* mutex) noexcept;
 };
 
-/// Waits for a notification with the lock released, and has it again before its task goes on: it closes (sync/wait.hpp). Enlisted first,
+/// Waits for a notification with the lock released, and has it again before its task goes on: it closes (sync/operation.hpp). Enlisted first,
 /// and only then unlocked, when all that a select waits for is enlisted.
 class CondWaitOperation : public ListedOperation<CondWaitOperation> {
  public:

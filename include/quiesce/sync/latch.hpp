@@ -24,6 +24,7 @@ class LatchWaitOperation : public ListedOperation<LatchWaitOperation> {
  public:
   using value_type = void;
   static constexpr const char* what = "a latch";
+  static constexpr bool is_word = true;
 
   explicit LatchWaitOperation(Latch& latch) noexcept : latch_(&latch) {}
   bool try_now() noexcept;

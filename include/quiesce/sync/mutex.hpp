@@ -9,8 +9,10 @@
 //   if (auto guard = account.try_lock()) …             // or not at all
 //   auto guard = co_await account.lock_for(cx, 50ms);  // ends with TimedOut if it is not its turn by then
 //
-// First come, first served: a guard that goes hands the lock to the task that has waited longest, and nobody overtakes it (`try_lock`
-// neither), so a task waits for those that waited before it, once each. The price is a change of task for each hand-over.
+// Fairness: those that wait are served in the order in which they came. A guard that goes wakes the first of them and frees the lock, and
+// until that task runs others may lock in passing (`try_lock` too), at most `mutex_passes_max` (64) between two that are served; then the lock is
+// handed to it. A task that was woken and found the lock taken is handed it by the next guard that goes. In a select, with a deadline and
+// after CondVar::wait the lock is always handed over. So who waits behind n others waits for those n and at most 64 (n + 1) in passing.
 // A guard may be held over a suspension, and moved within its task; it is not sendable, for its task is who must let it go. A task that
 // ends while it still holds one (it was moved into its result, or to somewhere outside) ends Panicked with a sentence that
 // names the lock; the guard that escaped still unlocks when it goes.
@@ -19,7 +21,8 @@
 // (FailFast). What must hold after an early end belongs into T's own operations.
 // Cancel-safety: a wait that is cancelled holds no lock and no place; holding a guard masks nothing. Refuses: InvalidArgument to a task
 // that holds the lock itself; TimedOut where a deadline was given. Thread-safety: any thread; waiting is for tasks.
-// Cost: lock and unlock one compare-exchange each where nobody waits, else a short critical section; no allocation.
+// Cost: lock and unlock one compare-exchange each where it is free, also in passing; to wait, and to wake or hand over, a short critical
+// section. No allocation.
 // It must outlive its guards and every call into it.
 #include <chrono>
 #include <optional>
@@ -87,6 +90,7 @@ class LockOperation : public RawLockOperation {
       return Result::err(why_refused());
     return Result::ok(MutexGuard<T>(*of_));
   }
+  MutexGuard<T> taken_at_once() noexcept { return MutexGuard<T>(*of_); }
 
  private:
   Mutex<T>* of_;
@@ -108,7 +112,7 @@ class Mutex {
 
   template <class Caps>
   auto lock(const BasicCx<Caps>& cx) {
-    return Wait<detail::LockOperation<T>>(cx.core(), detail::LockOperation<T>(*this));
+    return Wait<detail::LockOperation<T>>(cx.core(), std::in_place, *this);
   }
   /// For select.
   auto lock() { return Operation<detail::LockOperation<T>>(detail::LockOperation<T>(*this)); }

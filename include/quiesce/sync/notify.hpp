@@ -30,6 +30,7 @@ class NotifiedOperation : public ListedOperation<NotifiedOperation> {
   static constexpr const char* what = "a notification";
 
   explicit NotifiedOperation(Notify& notify) noexcept : notify_(&notify) {}
+  NotifiedOperation& found() noexcept { return *this; }
   bool try_now() noexcept;
   void enlist(WaitNode& node) noexcept;
   Outcome<> take() noexcept { return Outcome<>::ok(); }

@@ -103,6 +103,7 @@ class TurnOperation : public ListedOperation<TurnOperation> {
   static constexpr const char* what = "a once cell";
 
   TurnOperation(OnceCore& core, bool wants_turn) noexcept : core_(&core), wants_turn_(wants_turn) {}
+  TurnOperation& found() noexcept { return *this; }
   bool try_now() noexcept;
   WaitPlace place() const noexcept;
   void pump(WakeList& woken) noexcept;

@@ -89,8 +89,8 @@ class AcquireOperation : public ListedOperation<AcquireOperation> {
       : semaphore_(&semaphore), count_(count), where_(where) {}
   AcquireOperation(std::shared_ptr<Semaphore> owner, std::uint32_t count, std::source_location where) noexcept
       : semaphore_(owner.get()), owner_(std::move(owner)), count_(count), where_(where) {}
+  AcquireOperation& found() noexcept { return *this; }
   bool try_now() noexcept;
-  void enlist(WaitNode& node) noexcept;
   bool delist(WaitNode& node) noexcept;
   Outcome<SemaphorePermit> take() noexcept;
   void give_back() noexcept;

@@ -86,6 +86,15 @@ Task<> receives(Cx cx, Calls* calls, Rx<Receiver> rx, int count, bool closes) {
     calls->did({Kind::TryRecv}, {Code::Ok, *message});
 }
 
+Task<> sends_one(Cx cx, Calls* calls, Tx tx, int value) {
+  auto task = sends(cx, calls, std::move(tx), value, 1);
+  co_await std::move(task);
+}
+Task<> reserves_one(Cx cx, Calls* calls, Tx tx, int value) {
+  auto task = reserves(cx, calls, std::move(tx), value);
+  co_await std::move(task);
+}
+
 /// What a run's tasks are given; what they do not take is dropped before they begin.
 template <class Receiver>
 struct Ends {
@@ -169,6 +178,60 @@ Task<> to_two_receivers(Cx cx, Scope<>&) {
   };
   (void)co_await region(cx, FailFast(), inside).outcome();
   calls.check();
+}
+
+/// Rings that have a lock for each side, one place short of being full when the tasks begin, or empty.
+constexpr std::uint32_t split_places = quiesce::detail::QueueCore::split_places_min;
+
+template <class Receiver>
+void fill(Calls& calls, Ends<Receiver>& all, std::uint32_t messages) {
+  for (std::uint32_t i = 0; i < messages; ++i) {
+    const int value = 100 + static_cast<int>(i);
+    calls.did({Kind::TrySend, value}, {all.ends.first.try_send(value) ? Code::Ok : Code::Full});
+  }
+}
+
+template <bool closes>
+Task<> into_a_nearly_full_ring(Cx cx, Scope<>&) {
+  Calls calls(QueueModel::State(split_places, 2));
+  auto inside = [&calls](Cx mine, Scope<>& scope) -> Task<> {
+    Ends<mpsc::Receiver<int>> all{calls, mpsc::channel<int>(split_places, "jobs")};
+    fill(calls, all, split_places - 1);
+    scope.launch(mine, sends, all.history(), all.tx(), 1, 2).value();
+    scope.launch(mine, closes ? sends_one : reserves_one, all.history(), all.tx(), 11).value();
+    scope.launch(mine, receives<mpsc::Receiver<int>>, all.history(), all.last_rx(), closes ? 2 : 18, closes)
+        .value();
+    co_return;
+  };
+  (void)co_await region(cx, FailFast(), inside).outcome();
+  calls.check();
+}
+
+template <int senders>
+Task<> out_of_an_empty_ring(Cx cx, Scope<>&) {
+  using Receiver = mpmc::Receiver<int>;
+  Calls calls(QueueModel::State(split_places, senders, 2));
+  auto inside = [&calls](Cx mine, Scope<>& scope) -> Task<> {
+    Ends<Receiver> all{calls, mpmc::channel<int>(split_places, "jobs")};
+    scope.launch(mine, receives<Receiver>, all.history(), all.rx(), 1, false).value();
+    for (int i = 0; i < senders; ++i) scope.launch(mine, sends, all.history(), all.tx(), 10 * i, 2).value();
+    scope.launch(mine, receives<Receiver>, all.history(), all.last_rx(), 2, senders > 1).value();
+    co_return;
+  };
+  (void)co_await region(cx, FailFast(), inside).outcome();
+  calls.check();
+}
+
+TEST(LabMpsc, ARingWithALockForEachSideIsAQueue) {
+  expect_holds(into_a_nearly_full_ring<true>);
+  expect_holds(into_a_nearly_full_ring<false>);
+  expect_every_class(into_a_nearly_full_ring<true>);
+  expect_exhausted(into_a_nearly_full_ring<false>);
+}
+
+TEST(LabMpmc, ARingWithALockForEachSideIsAQueue) {
+  expect_holds(out_of_an_empty_ring<2>);
+  expect_every_class(out_of_an_empty_ring<1>);
 }
 
 TEST(LabMpsc, WhatIsSeenIsAQueue) {

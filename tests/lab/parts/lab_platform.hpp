@@ -152,6 +152,15 @@ struct LabPlatform {
   static void wake_one(atomic<std::uint32_t>& word, std::source_location at = std::source_location::current());
   static void wake_all(atomic<std::uint32_t>& word, std::source_location at = std::source_location::current());
   static void pause() {}
+  // The order that the pair of them gives, by a store that has it without.
+  template <class T>
+  static void announce(atomic<T>& word, std::type_identity_t<T> value,
+                       std::source_location at = std::source_location::current()) {
+    word.store(value, std::memory_order_seq_cst, at);
+  }
+  static void fence_all() {}
+  static bool can_fence_all() { return true; }
+  static constexpr std::uint32_t owned_after = 1;
   static void back_off(std::uint32_t attempt);
 };
 

@@ -32,7 +32,7 @@ enum class Flaw : std::uint8_t {
   RefusedKeeps,      // a refused spawner does not subtract again
   RefusedIsIdle,     // it subtracts, and does not look whether it has reached zero
   LooksFirst,        // admitted by a look, counted afterwards
-  SpareWithoutBody,  // a spare is left though the body has ended
+  LastLeavesSpares,  // who leaves a shard empty does not look whether the body is gone
   FlushBeforeLive    // the spares are collected before `body_live` goes
 };
 
@@ -43,7 +43,7 @@ struct Region {
   LabPlatform::atomic<std::uint32_t> owed{1};  // the finalizer phase's token
   struct Shard {
     lab::mutex lock;
-    std::uint32_t spare = 0;
+    std::uint32_t spare = 0, members = 0;
   };
   std::array<Shard, 2> shards;
   std::array<lab::shared<int>, 3> states;
@@ -99,7 +99,7 @@ struct Region {
 
   // ---- with spares ----
 
-  static constexpr std::uint32_t lease = 2, spares_max = 1;
+  static constexpr std::uint32_t lease = 2;
 
   void spawn_with_spares(std::size_t task, std::size_t in, Flaw flaw = Flaw::None) {
     Shard& shard = shards[in];
@@ -111,24 +111,27 @@ struct Region {
         admitted = region_word::admits(word.load(), generation);
         if (admitted) --shard.spare;
       } else {
-        taken = body_live.load() ? lease : 1;
+        taken = lease;
         admitted = region_word::admits(word.add(taken), generation);
         if (admitted) shard.spare += taken - 1;
       }
+      if (admitted) ++shard.members;
     }
     if (!admitted) {
       if (taken > 0) release_live(taken);
       return;
     }
     states[task].write(1);
-    bool spared = false;
+    std::uint32_t leaving = 0;
     {
       const std::scoped_lock hold(shard.lock);
       states[task].write(2);
-      spared = shard.spare < spares_max && (flaw == Flaw::SpareWithoutBody || body_live.load());
-      if (spared) ++shard.spare;
+      --shard.members;
+      ++shard.spare;
+      const bool somebody_comes = shard.members > 0 || flaw == Flaw::LastLeavesSpares || body_live.load();
+      if (!somebody_comes) leaving = std::exchange(shard.spare, 0);
     }
-    if (!spared) release_live();
+    if (leaving > 0) release_live(leaving);
   }
   void end_body_with_spares(std::size_t used, Flaw flaw = Flaw::None) {
     if (flaw != Flaw::FlushBeforeLive) body_live.store(false);
@@ -312,8 +315,7 @@ Part region() {
            "the compare-exchange looks again; what it refuses an older word did not allow either"},
           {"load: load, seq_cst -> relaxed", under_a_lock},
           {"end_body_with_spares: store, seq_cst -> relaxed", under_a_lock},
-          {"spawn_with_spares: load 1, seq_cst -> relaxed", under_a_lock},
-          {"spawn_with_spares: load 2, seq_cst -> relaxed", under_a_lock},
+          {"spawn_with_spares: load, seq_cst -> relaxed", under_a_lock},
       }};
 }
 
@@ -325,7 +327,7 @@ TEST(RegionWordInLab, EveryStepIsNeeded) {
   expect_breaks("a refused spawner stays counted", admission(1, true, Flaw::RefusedKeeps));
   expect_breaks("a refused spawner does not look at zero", admission(1, true, Flaw::RefusedIsIdle));
   expect_breaks("a look admits", admission(1, false, Flaw::LooksFirst));
-  expect_breaks("a spare without a body", spares(1, 1, Flaw::SpareWithoutBody));
+  expect_breaks("the last spares are left", spares(1, 1, Flaw::LastLeavesSpares));
   expect_breaks("spares are collected too early", spares(1, 1, Flaw::FlushBeforeLive));
 }
 

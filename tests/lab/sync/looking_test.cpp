@@ -1,4 +1,4 @@
-// Operations that look again or close, alone and in selects, in the lab (detail/sync/wait.hpp).
+// Operations that look again or close, alone and in selects, in the lab (detail/sync/operation.hpp).
 #include "lab/sync/exploring.hpp"
 #include "quiesce/combinators/join_set.hpp"
 #include "quiesce/combinators/rate_limit.hpp"

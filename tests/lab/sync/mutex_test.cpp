@@ -1,6 +1,8 @@
 // Mutexes in the lab.
 #include "quiesce/sync/mutex.hpp"
 
+#include <algorithm>
+
 #include "lab/sync/exploring.hpp"
 #include "quiesce/select.hpp"
 
@@ -57,6 +59,188 @@ TEST(LabMutex, OneTaskAtATimeIsInside) {
 }
 
 TEST(LabMutex, DporSeesEveryClass) { expect_every_class(bookkeeping<2>); }
+
+// ---- who is called, and who passes ----
+
+/// The book of a lock: how often it was taken, and by how many a task was overtaken that wanted it.
+struct Passing {
+  Mutex<int> mutex{0, "busy"};
+  int locked = 0, served = 0, inside = 0;
+  int overtaken_max = 0;
+};
+struct Inside {
+  Passing* all;
+  explicit Inside(Passing* where) : all(where) {
+    lab::check(++all->inside == 1, "one at a time");
+    ++all->locked;
+  }
+  ~Inside() { --all->inside; }
+};
+Task<> passes(Cx cx, Passing* all, int times) {
+  for (int i = 0; i < times; ++i) {
+    auto guard = co_await all->mutex.lock(cx);
+    const Inside inside(all);
+    if (i == 0) co_await cx.yield();
+  }
+}
+Task<> is_passed(Cx cx, Passing* all) {
+  const int before = all->locked;
+  auto guard = co_await all->mutex.lock(cx);
+  all->overtaken_max = std::max(all->overtaken_max, all->locked - before);
+  const Inside inside(all);
+  ++all->served;
+}
+
+/// Before a task that waits come those that waited before it, and for each of these and itself the locks in passing.
+template <int waiting>
+Task<> overtaking(Cx cx, Scope<>&) {
+  constexpr int limit = static_cast<int>(mutex_passes_max);
+  Passing all;
+  auto inside = [&](Cx mine, Scope<>& scope) -> Task<> {
+    co_await scope.launch(mine, passes, unsafe_send(&all), 3 * limit);
+    for (int i = 0; i < waiting; ++i) co_await scope.launch(mine, is_passed, unsafe_send(&all));
+  };
+  (void)co_await region(cx, FailFast(), inside).outcome();
+  // Each of the others once, the one that passes too; and for each that is served those in passing.
+  lab::check(all.overtaken_max <= waiting * (limit + 1), "nobody is overtaken without bound");
+  lab::check(!all.mutex.statistics().is_locked && all.mutex.statistics().waiters == 0, "it is free at the end");
+  lab::sometimes(all.served == waiting, "everybody was served");
+  lab::sometimes(all.overtaken_max >= limit, "somebody was passed as often as may be");
+}
+
+TEST(LabMutex, NobodyIsOvertakenWithoutBound) {
+  EXPECT_LAB_OK(lab::explore({.strategy = lab::random(), .seed = 1, .max_runs = 300}, overtaking<2>));
+  EXPECT_LAB_OK(lab::explore({.strategy = lab::pct(3), .seed = 2, .max_runs = 300}, overtaking<3>));
+  EXPECT_GT(expect_exhausted(overtaking<1>), 2u);
+}
+
+/// Holds the lock over a yield, so that whoever is called meanwhile finds it taken.
+Task<> comes_and_goes(Cx cx, Passing* all, int times) {
+  for (int i = 0; i < times; ++i) {
+    auto guard = co_await all->mutex.lock(cx);
+    const Inside inside(all);
+    co_await cx.yield();
+  }
+  ++all->served;
+}
+Task<> stops(Cx, std::optional<TaskHandle<>>* handle) {
+  (*handle)->abort();
+  co_return;
+}
+
+/// Whoever is not served waits for ever, which the lab reports. The request may come before the wait, in it, between the call and the
+/// answer, and before the wait after an answer in vain.
+template <int times, bool injected = false>
+Task<> stopping(Cx cx, Scope<>&) {
+  Passing all;
+  bool was_cancelled = false;
+  std::optional<TaskHandle<>> handle;
+  auto inside = [&](Cx mine, Scope<CollectAll>& scope) -> Task<> {
+    co_await scope.launch(mine, comes_and_goes, unsafe_send(&all), times);
+    handle = co_await scope.spawn(mine, comes_and_goes, unsafe_send(&all), 1);
+    co_await scope.launch(mine, comes_and_goes, unsafe_send(&all), 1);
+    co_await scope.launch(mine, stops, unsafe_send(&handle));
+    auto ended = co_await handle->join(mine).outcome();
+    was_cancelled = ended.is_cancelled();
+  };
+  (void)co_await region(cx, CollectAll(), inside).outcome();
+  lab::check(!all.mutex.statistics().is_locked && all.mutex.statistics().waiters == 0, "it is free at the end");
+  if constexpr (!injected) {
+    lab::sometimes(was_cancelled && all.served == 2, "the request was in time, and the others were served");
+    lab::sometimes(all.served == 3, "the request was too late");
+  }
+}
+
+TEST(LabMutex, ARequestToACalledTaskLosesNoCall) {
+  EXPECT_LAB_OK(lab::explore({.strategy = lab::random(), .seed = 1, .max_runs = 1000}, stopping<3>));
+  EXPECT_LAB_OK(lab::explore({.strategy = lab::pct(3), .seed = 2, .max_runs = 1000}, stopping<3>));
+  EXPECT_LAB_OK(lab::cancel_everywhere(stopping<3, true>, {}, true));
+  EXPECT_GT(expect_exhausted(stopping<2>), 10u);
+}
+
+/// A waiter of each kind in one line: called, handed it in a select, and with a deadline that it may miss.
+Task<> in_a_select(Cx cx, Passing* all, Event* event) {
+  auto first = co_await select(cx, all->mutex.lock(), event->wait());
+  if (first.index() == 0) {
+    const Inside inside(all);
+    co_await cx.yield();
+  }
+  ++all->served;
+}
+Task<> with_a_deadline(Cx cx, Passing* all) {
+  auto guard = co_await all->mutex.lock_for(cx, 1ms).outcome();
+  if (guard.is_ok()) {
+    const Inside inside(all);
+    co_await cx.sleep(1ms);
+  }
+  ++all->served;
+}
+Task<> sets(Cx, Event* event) {
+  event->set();
+  co_return;
+}
+Task<> mixing(Cx cx, Scope<>&) {
+  Passing all;
+  Event event("event");
+  auto inside = [&](Cx mine, Scope<>& scope) -> Task<> {
+    co_await scope.launch(mine, comes_and_goes, unsafe_send(&all), 2);
+    co_await scope.launch(mine, in_a_select, unsafe_send(&all), unsafe_send(&event));
+    co_await scope.launch(mine, with_a_deadline, unsafe_send(&all));
+    co_await scope.launch(mine, comes_and_goes, unsafe_send(&all), 2);
+    co_await scope.launch(mine, sets, unsafe_send(&event));
+  };
+  (void)co_await region(cx, FailFast(), inside).outcome();
+  lab::check(!all.mutex.statistics().is_locked && all.mutex.statistics().waiters == 0, "it is free at the end");
+  lab::check(event.statistics().waiters == 0, "nobody is left in the event's list");
+  lab::sometimes(all.served == 4, "all have gone on");
+}
+
+// Production's own lanes: who is called goes into the slot of the worker that unlocks, which tells nobody.
+TEST(LabMutex, WhoIsCalledIsServedOnSimulatedWorkersToo) {
+  for (std::uint32_t workers : {1, 2, 3}) {
+    EXPECT_LAB_OK(lab::explore(
+        {.strategy = lab::random(), .seed = workers, .max_runs = 300, .workers = workers}, bookkeeping<4>));
+    EXPECT_LAB_OK(lab::explore(
+        {.strategy = lab::random(), .seed = workers, .max_runs = 100, .workers = workers}, overtaking<3>));
+    EXPECT_LAB_OK(lab::explore(
+        {.strategy = lab::random(), .seed = workers, .max_runs = 300, .workers = workers}, stopping<3, true>));
+  }
+}
+
+/// Unlocks, which calls the other into the slot of this worker, and does not end its step before the other has had the lock.
+Task<> waits_in_its_step(Cx cx, Mutex<int>* mutex, lab::mutex* lock, lab::condition* changed, bool* served) {
+  {
+    auto guard = co_await mutex->lock(cx);
+    co_await cx.yield();
+  }
+  std::unique_lock hold(*lock);
+  while (!*served) changed->wait(hold);
+}
+Task<> tells(Cx cx, Mutex<int>* mutex, lab::mutex* lock, lab::condition* changed, bool* served) {
+  auto guard = co_await mutex->lock(cx);
+  const std::scoped_lock hold(*lock);
+  *served = true;
+  changed->notify_all();
+}
+Task<> staying(Cx cx, Scope<>&) {
+  Mutex<int> mutex(0, "m");
+  lab::mutex lock;
+  lab::condition changed;
+  bool served = false;
+  auto inside = [&](Cx mine, Scope<>& scope) -> Task<> {
+    co_await scope.launch(mine, waits_in_its_step, unsafe_send(&mutex), unsafe_send(&lock),
+                          unsafe_send(&changed), unsafe_send(&served));
+    co_await scope.launch(mine, tells, unsafe_send(&mutex), unsafe_send(&lock), unsafe_send(&changed),
+                          unsafe_send(&served));
+  };
+  co_await region(cx, FailFast(), inside);
+}
+
+TEST(LabMutex, AWorkerThatStaysInItsStepDoesNotKeepWhoItHasCalled) {
+  EXPECT_LAB_OK(lab::explore({.strategy = lab::random(), .seed = 5, .max_runs = 500, .workers = 2}, staying));
+}
+
+TEST(LabMutex, ThoseThatAreCalledAndThoseThatAreHandedItWaitInOneLine) { expect_holds(mixing); }
 
 Task<> in_a_hurry(Cx cx, Office* office) {
   auto guard = co_await office->books.lock_for(cx, 2ms).outcome();

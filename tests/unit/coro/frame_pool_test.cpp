@@ -3,10 +3,17 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "quiesce/detail/coro/batch_depot.hpp"
+#include "quiesce/detail/coro/frame_chunks.hpp"
 
 namespace quiesce::detail {
 namespace {
@@ -99,6 +106,86 @@ TEST(FrameAge, a_burst_goes_when_nobody_needed_it_for_a_period) {
   age_at(now + 2 * frame_period_ns);
   EXPECT_EQ(frame_batches(), 0u);
   EXPECT_EQ(frame_age(now + 3 * frame_period_ns), std::nullopt) << "nothing can grow old";
+}
+
+// ---- chunks ----
+
+std::vector<FreeBlock*> take_from_chunks(std::size_t bytes, std::size_t count) {
+  std::vector<FreeBlock*> blocks;
+  while (blocks.size() < count) {
+    for (FreeBlock* block = chunk_blocks(bytes, std::min<std::size_t>(32, count - blocks.size()));
+         block != nullptr; block = block->next)
+      blocks.push_back(block);
+  }
+  return blocks;
+}
+void give_to_chunks(const std::vector<FreeBlock*>& blocks) {
+  for (FreeBlock* block : blocks) {
+    block->next = nullptr;
+    return_chunk_blocks(block);
+  }
+}
+
+TEST(FrameChunks, blocks_of_every_size_are_aligned_and_lie_apart) {
+  for (std::size_t bytes = 16; bytes <= chunk_block_max; bytes += chunk_block_step) {
+    std::vector<FreeBlock*> blocks = take_from_chunks(bytes, 1'000);
+    std::sort(blocks.begin(), blocks.end());
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      ASSERT_EQ(reinterpret_cast<std::uintptr_t>(blocks[i]) % (bytes % 16 == 0 ? 16 : 8), 0u);
+      if (i > 0) {
+        ASSERT_GE(reinterpret_cast<std::byte*>(blocks[i]) - reinterpret_cast<std::byte*>(blocks[i - 1]),
+                  static_cast<std::ptrdiff_t>(bytes));
+      }
+      std::memset(blocks[i], 0xa5, bytes);  // no chunk's own words are there
+    }
+    give_to_chunks(blocks);
+  }
+}
+
+TEST(FrameChunks, a_chunk_goes_back_when_its_last_block_does_and_serves_another_size) {
+  const std::size_t before = chunks_in_use();
+  std::vector<FreeBlock*> blocks = take_from_chunks(144, 10'000);
+  const std::size_t full = chunks_in_use() - before;
+  EXPECT_LE(full, 10'000u * 144 / 8'192 + 4) << "next to nothing is lost";
+  EXPECT_GE(full, 10'000u * 144 / 8'192 - 1);
+  std::vector<FreeBlock*> kept;
+  for (std::size_t i = 0; i < blocks.size(); i += 1'000) kept.push_back(std::exchange(blocks[i], nullptr));
+  std::erase(blocks, nullptr);
+  give_to_chunks(blocks);
+  EXPECT_LE(chunks_in_use() - before, kept.size() + 1) << "only those that a block is used of";
+  give_to_chunks(kept);
+  EXPECT_LE(chunks_in_use(), before + 1);
+  blocks = take_from_chunks(512, 1'000);
+  give_to_chunks(blocks);
+  EXPECT_LE(chunks_in_use(), before + 1);
+}
+
+TEST(FrameChunks, what_has_come_back_is_handed_out_before_anything_new_is_touched) {
+  std::vector<FreeBlock*> first = take_from_chunks(336, 5);
+  give_to_chunks({first.begin() + 1, first.end()});
+  std::vector<FreeBlock*> again = take_from_chunks(336, 4);
+  for (FreeBlock* block : again)
+    EXPECT_NE(std::find(first.begin() + 1, first.end(), block), first.end()) << "one of the four";
+  give_to_chunks(again);
+  give_to_chunks({first.front()});
+}
+
+TEST(FrameChunks, threads_that_take_and_give_back_at_once_share_no_block) {
+  constexpr std::size_t sizes[] = {16, 144, 512};
+  std::vector<std::jthread> threads;
+  std::atomic<int> clashes{0};
+  for (std::uintptr_t mine = 1; mine <= 4; ++mine) {
+    threads.emplace_back([&, mine] {
+      for (int round = 0; round < 200; ++round) {
+        const std::vector<FreeBlock*> blocks = take_from_chunks(sizes[round % 3], 100);
+        for (FreeBlock* block : blocks) block->next = reinterpret_cast<FreeBlock*>(mine);
+        for (FreeBlock* block : blocks) clashes += block->next != reinterpret_cast<FreeBlock*>(mine);
+        give_to_chunks(blocks);
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(clashes.load(), 0);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -38,7 +39,8 @@ class LabCrashPack : public testing::Test {
     return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
   }
 
-  const fs::path folder = fs::path(testing::TempDir()) / "quiesce_crash_pack_test";
+  const fs::path folder =
+      fs::path(testing::TempDir()) / ("quiesce_crash_pack_test_" + std::to_string(::getpid()));
 };
 
 const auto deadlock = [] {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -129,7 +130,8 @@ class Variable {
 };
 
 struct StatusFile {
-  std::filesystem::path path = std::filesystem::path(testing::TempDir()) / "quiesce_environment_test.status";
+  std::filesystem::path path =
+      std::filesystem::path(testing::TempDir()) / ("quiesce_environment_test_" + std::to_string(::getpid()));
   StatusFile() { std::filesystem::remove(path); }
   ~StatusFile() { std::filesystem::remove(path); }
   std::string text() const {

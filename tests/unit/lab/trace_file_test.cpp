@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -193,7 +194,8 @@ TEST(LabTraceFile, AFileThatIsNotWholeIsKnown) {
 }
 
 TEST(LabTraceFile, FilesThatCannotBeReadOrWrittenSayWhy) {
-  const auto folder = std::filesystem::path(testing::TempDir()) / "quiesce_trace_file_test";
+  const auto folder =
+      std::filesystem::path(testing::TempDir()) / ("quiesce_trace_file_test_" + std::to_string(::getpid()));
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   expect_error(read_trace(folder / "none.qtrace"), ErrorKind::unreadable, 0,

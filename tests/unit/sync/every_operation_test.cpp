@@ -31,6 +31,7 @@
 #include "quiesce/sync/semaphore.hpp"
 #include "quiesce/sync/value.hpp"
 #include "quiesce/timeout.hpp"
+#include "quiesce/timer.hpp"
 #include "unit/sync/desk.hpp"
 
 namespace quiesce {
@@ -258,6 +259,11 @@ TEST_F(EveryOperation, SleepAndTick) {
   other.reset();
   Interval beat = interval(cx, 1s);
   takes_part([&](Cx) { return beat.tick(); }, [&] { stepper.advance(1s); }, none);
+}
+TEST_F(EveryOperation, TimerWait) {
+  Timer timer(cx, 1s);
+  takes_part([&](Cx) { return timer.wait(); }, [&] { stepper.advance(1s); },
+             [&] { return timer.statistics().waiters; });
 }
 Task<int> after(Cx cx, Event* event) {
   co_await event->wait(cx);

@@ -1,4 +1,4 @@
-// Operations that look again when they are woken, and those that have something back before their task goes on (detail/sync/wait.hpp).
+// Operations that look again when they are woken, and those that have something back before their task goes on (detail/sync/operation.hpp).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

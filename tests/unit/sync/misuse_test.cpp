@@ -15,6 +15,7 @@
 #include "quiesce/sync/mutex.hpp"
 #include "quiesce/sync/rw_lock.hpp"
 #include "quiesce/timeout.hpp"
+#include "quiesce/timer.hpp"
 #include "unit/channel/support.hpp"
 
 namespace quiesce::channel_tests {
@@ -129,6 +130,13 @@ TEST_F(Misuse, WaitingWithoutATimerIsRefusedWhateverWaits) {
         << ended.error().message();
   }
   EXPECT_EQ(mutex.statistics().waiters, 0u);
+  auto makes = [](Cx mine) -> Task<> {
+    Timer timer(mine, 1s);
+    co_await timer.wait(mine);
+  };
+  const Outcome<> ended = s.run(timeless, makes(timeless));
+  ASSERT_TRUE(ended.is_panicked());
+  EXPECT_NE(ended.panic().message().find("this context was given no timer"), std::string::npos);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,20 +45,166 @@ TEST(Mutex, IsHandedOnInTheOrderInWhichTasksCame) {
   EXPECT_EQ(mutex.statistics().waited, 4u);
 }
 
-TEST(Mutex, ATryFailsWhileItIsHeldAndWhileItIsHandedOver) {
+TEST(Mutex, ATryMayPassWhoWasCalledButNotWhoWasHandedIt) {
   Desk desk;
   Mutex<std::vector<int>> mutex;
   auto holder = desk.spawn(visit, unsafe_send(&mutex), 1, 1);
   auto next = desk.spawn(visit, unsafe_send(&mutex), 2, 1);
-  desk.stepper.step(holder.task_id());
-  desk.stepper.step(next.task_id());
+  auto behind = desk.spawn(visit, unsafe_send(&mutex), 3, 0);
+  for (auto* handle : {&holder, &next, &behind}) desk.stepper.step(handle->task_id());
   EXPECT_FALSE(mutex.try_lock());
-  desk.stepper.step(
-      holder.task_id());  // it has ended; the lock is the other's already, which has not moved yet
-  EXPECT_FALSE(mutex.try_lock());
+  desk.stepper.step(holder.task_id());  // it has ended; the next is called, and has not moved yet
+  EXPECT_FALSE(mutex.statistics().is_locked);
+  EXPECT_EQ(mutex.statistics().waiters, 2u);
+  auto passes = mutex.try_lock();
+  ASSERT_TRUE(passes);
+  desk.stepper.step(next.task_id());  // in vain: it is the first in line again
+  EXPECT_EQ(mutex.statistics().waiters, 2u);
+  EXPECT_EQ(mutex.statistics().waited, 3u);
+  passes.reset();  // it was called before: it is handed the lock
   EXPECT_EQ(mutex.statistics().holder, next.task_id());
+  EXPECT_FALSE(mutex.try_lock());
   desk.stepper.run_until_idle();
   EXPECT_TRUE(mutex.try_lock());
+  EXPECT_FALSE(mutex.statistics().is_locked);
+}
+
+TEST(Mutex, ThoseThatPassAreCountedAnewForEachThatIsServed) {
+  Desk desk;
+  Mutex<std::vector<int>> mutex;
+  for (int round = 0; round < 3; ++round) {
+    auto outside = mutex.try_lock();
+    auto waits = desk.spawn(visit, unsafe_send(&mutex), round, 0);
+    desk.stepper.run_until_idle();
+    outside.reset();
+    std::uint32_t passed = 0;
+    const std::uint32_t passing = round % 2 == 0 ? mutex_passes_max / 2 : 2 * mutex_passes_max;
+    while (passed < passing && mutex.try_lock()) ++passed;
+    EXPECT_EQ(passed, std::min(passing, mutex_passes_max));
+    EXPECT_EQ(mutex.statistics().is_locked, passing > mutex_passes_max) << "handed over, or free";
+    desk.stepper.run_until_idle();
+    EXPECT_TRUE(desk.joined(waits).is_ok());
+  }
+  EXPECT_EQ((*mutex.try_lock())->size(), 3u);
+}
+
+/// Locks once, with a yield inside, and then so many times without giving way.
+Task<> greedy(Cx cx, Mutex<std::vector<int>>* mutex, int who, int times) {
+  co_await visit(cx, mutex, who, 1);
+  for (int i = 0; i < times; ++i) {
+    auto guard = co_await mutex->lock(cx);
+    guard->push_back(who);
+  }
+}
+
+TEST(Mutex, AWaiterIsPassedSoManyTimesAndNotMore) {
+  Desk desk;
+  Mutex<std::vector<int>> mutex;
+  auto passing = desk.spawn(greedy, unsafe_send(&mutex), 1, 2 * static_cast<int>(mutex_passes_max));
+  auto waits = desk.spawn(visit, unsafe_send(&mutex), 2, 0);
+  desk.stepper.step(passing.task_id());
+  desk.stepper.step(waits.task_id());
+  desk.stepper.step(passing.task_id());
+  EXPECT_EQ(mutex.statistics().holder, waits.task_id()) << "handed over, though it has not moved since";
+  EXPECT_EQ(mutex.statistics().waiters, 1u) << "the other waits for it now";
+  desk.stepper.run_until_idle();
+  auto log = mutex.try_lock();
+  ASSERT_EQ((*log)->size(), 2 * mutex_passes_max + 2);
+  EXPECT_EQ((**log)[mutex_passes_max + 1], 2) << "after the first lock and those in passing";
+  EXPECT_TRUE(desk.joined(passing).is_ok());
+}
+
+TEST(Mutex, OfThoseThatWaitEachIsServedInTurnWhoeverPasses) {
+  Desk desk;
+  Mutex<std::vector<int>> mutex;
+  const int times = 6 * static_cast<int>(mutex_passes_max);
+  auto passing = desk.spawn(greedy, unsafe_send(&mutex), 0, times);
+  desk.stepper.step(passing.task_id());
+  std::vector<TaskHandle<>> waiting;
+  for (int i = 1; i <= 3; ++i) {
+    waiting.push_back(desk.spawn(visit, unsafe_send(&mutex), i, 0));
+    desk.stepper.step(waiting.back().task_id());
+  }
+  desk.stepper.run_until_idle();
+  auto log = mutex.try_lock();
+  std::vector<int> served;
+  std::uint32_t passed = 0;
+  for (const int who : **log) {
+    if (who == 0) {
+      ++passed;
+      continue;
+    }
+    EXPECT_LE(passed, mutex_passes_max + 1);  // and the first, which nobody waited for
+    passed = 0;
+    served.push_back(who);
+  }
+  EXPECT_EQ(served, (std::vector{1, 2, 3}));
+}
+
+TEST(Mutex, AnUnlockByWhoNeverLocksAgainIsEnough) {
+  Desk desk;
+  Mutex<std::vector<int>> mutex;
+  auto outside = mutex.try_lock();
+  auto first = desk.spawn(visit, unsafe_send(&mutex), 1, 0);
+  auto second = desk.spawn(visit, unsafe_send(&mutex), 2, 0);
+  desk.stepper.run_until_idle();
+  EXPECT_EQ(mutex.statistics().waiters, 2u);
+  outside.reset();
+  desk.stepper.run_until_idle();
+  EXPECT_EQ(**mutex.try_lock(), (std::vector{1, 2}));
+  EXPECT_TRUE(desk.joined(first).is_ok() && desk.joined(second).is_ok());
+}
+
+TEST(Mutex, OneThatIsCancelledAfterItWasCalledInVainPassesTheCallOn) {
+  Desk desk;
+  Mutex<std::vector<int>> mutex;
+  auto outside = mutex.try_lock();
+  auto called = desk.spawn(visit, unsafe_send(&mutex), 1, 0);
+  auto behind = desk.spawn(visit, unsafe_send(&mutex), 2, 0);
+  for (auto* handle : {&called, &behind}) desk.stepper.step(handle->task_id());
+  outside.reset();             // calls the first,
+  called.abort();              // whose request is too late for this wait, and in time for the next,
+  outside = mutex.try_lock();  // for another has the lock
+  desk.stepper.step(called.task_id());
+  EXPECT_TRUE(desk.joined(called).is_cancelled());
+  EXPECT_EQ(mutex.statistics().waiters, 1u);
+  outside.reset();
+  desk.stepper.run_until_idle();
+  EXPECT_TRUE(desk.joined(behind).is_ok());
+  EXPECT_EQ(**mutex.try_lock(), (std::vector{2}));
+}
+
+TEST(Mutex, OneThatIsCancelledWithTheCallUnansweredAndTheLockFreeTakesIt) {
+  Desk desk;
+  Mutex<std::vector<int>> mutex;
+  auto outside = mutex.try_lock();
+  auto called = desk.spawn(visit, unsafe_send(&mutex), 1, 1);
+  auto behind = desk.spawn(visit, unsafe_send(&mutex), 2, 0);
+  for (auto* handle : {&called, &behind}) desk.stepper.step(handle->task_id());
+  outside.reset();
+  called.abort();  // as a grant that came before the request: it stands
+  desk.stepper.run_until_idle();
+  EXPECT_TRUE(desk.joined(called).is_cancelled()) << "at its yield, with the lock held";
+  EXPECT_EQ(**mutex.try_lock(), (std::vector{1, 2}));
+}
+
+Task<int> selects(Cx cx, Mutex<std::vector<int>>* mutex) {
+  auto first = co_await select(cx, mutex->lock(), cx.sleep(1h));
+  if (first.index() == 0) std::get<0>(first)->push_back(9);
+  co_return static_cast<int>(first.index());
+}
+
+TEST(Mutex, InASelectItIsHandedOver) {
+  Desk desk;
+  Mutex<std::vector<int>> mutex;
+  auto outside = mutex.try_lock();
+  auto waits = desk.spawn(selects, unsafe_send(&mutex));
+  desk.stepper.step(waits.task_id());
+  outside.reset();
+  EXPECT_EQ(mutex.statistics().holder, waits.task_id());
+  EXPECT_FALSE(mutex.try_lock()) << "a select is won once, so its lock is not passed";
+  desk.stepper.run_until_idle();
+  EXPECT_EQ(desk.joined(waits).value(), 0);
   EXPECT_FALSE(mutex.statistics().is_locked);
 }
 

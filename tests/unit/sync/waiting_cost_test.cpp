@@ -24,6 +24,7 @@
 #include "quiesce/sync/semaphore.hpp"
 #include "quiesce/sync/value.hpp"
 #include "quiesce/timeout.hpp"
+#include "quiesce/timer.hpp"
 #include "unit/allocations.hpp"
 #include "unit/channel/support.hpp"
 
@@ -267,6 +268,18 @@ TEST_F(WaitingCost, ASelect) {
   EXPECT_NOTHING_ALLOCATED(wait, put);
   auto timed = [&](Cx mine) { return select(mine, event.wait(), from.recv(), mine.sleep(1h)); };
   EXPECT_EQ(cost_on_a_runtime(timed, put), 0u);
+}
+
+/// Neither does making, arming and stopping one.
+TEST_F(WaitingCost, ATimer) {
+  auto lives = [&](Cx mine) -> Task<> {
+    Timer timer(mine, 1h);
+    timer.reset(2h);
+    timer.stop();
+    timer.reset(0ms);
+    co_await timer.wait(mine);
+  };
+  EXPECT_EQ(cost_on_a_runtime(lives, [] {}), 0u);
 }
 
 TEST_F(WaitingCost, ATimeoutAndALockWithADeadline) {

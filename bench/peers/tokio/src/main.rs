@@ -103,6 +103,8 @@ fn main() {
         "W2b" => on_workers(options, spawning::suspended(options)),
         "W3-fib" => on_workers(options, spawning::fib_of_32(options)),
         "W3-skynet" => on_workers(options, spawning::skynet_of_a_million(options)),
+        "W3-spawn-fib" => on_workers(options, spawning::fib_of_27(options)),
+        "W3-spawn-skynet" => on_workers(options, spawning::skynet_of_100k(options)),
         "W4" => on_workers(options, messages::ping_pong(options)),
         "W5" => on_workers(options, messages::four_to_one(options)),
         "W6" => on_workers(options, sharing::yields(options)),

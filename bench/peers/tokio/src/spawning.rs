@@ -91,11 +91,18 @@ fn fibonacci(n: u32) -> u64 {
 }
 
 pub async fn fib_of_32(options: Options) {
-    let n = if options.small { 18 } else { 32 };
+    fib_tree(options, "W3-fib", 32).await
+}
+pub async fn fib_of_27(options: Options) {
+    fib_tree(options, "W3-spawn-fib", 27).await
+}
+
+async fn fib_tree(options: Options, workload: &str, full: u32) {
+    let n = if options.small { 18 } else { full };
     let start = Instant::now();
     let sum = fib(n).await;
-    report("W3-fib", "time", start.elapsed().as_secs_f64() * 1e3, "ms");
-    expect_sum("W3-fib", sum, fibonacci(n));
+    report(workload, "time", start.elapsed().as_secs_f64() * 1e3, "ms");
+    expect_sum(workload, sum, fibonacci(n));
 }
 
 fn skynet(first: u64, leaves: u64) -> Pin<Box<dyn Future<Output = u64> + Send>> {
@@ -117,9 +124,15 @@ fn skynet(first: u64, leaves: u64) -> Pin<Box<dyn Future<Output = u64> + Send>> 
 }
 
 pub async fn skynet_of_a_million(options: Options) {
-    let leaves = options.scaled(1_000_000);
+    skynet_tree("W3-skynet", options.scaled(1_000_000)).await
+}
+pub async fn skynet_of_100k(options: Options) {
+    skynet_tree("W3-spawn-skynet", options.scaled(100_000)).await
+}
+
+async fn skynet_tree(workload: &str, leaves: u64) {
     let start = Instant::now();
     let sum = skynet(0, leaves).await;
-    report("W3-skynet", "time", start.elapsed().as_secs_f64() * 1e3, "ms");
-    expect_sum("W3-skynet", sum, leaves * (leaves - 1) / 2);
+    report(workload, "time", start.elapsed().as_secs_f64() * 1e3, "ms");
+    expect_sum(workload, sum, leaves * (leaves - 1) / 2);
 }

@@ -55,8 +55,7 @@ Stream<U, E> joined_values(Cx cx, BufferedRun<U, E2, T, E, F>* run) {
 
 template <class R, class RE, class U, class T, class E, class CxType, class F, class Body>
 Task<R, RE> run_buffered(CxType cx, StreamSource<T, E> source, std::uint32_t n, F function, Body body) {
-  if (n == 0)
-    co_await fail(ErrorCode::InvalidArgument, "buffered: at least one task must be allowed to run at a time");
+  if (n == 0) co_await fail(no_buffering());
   using E2 = typename spawn_check<F, Cx, T>::error_type;
   using Run = BufferedRun<U, E2, T, E, F>;
   Run run(std::move(source), std::move(function), n);

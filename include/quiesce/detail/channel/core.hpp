@@ -2,9 +2,10 @@
 // A channel without the type of its messages: who holds its ends, who waits, what is promised to whom.
 //
 // Protocol, besides that of every primitive (sync/primitive.hpp):
-//  1. Everything is under the channel's lock. Messages are moved under it too, for their order is what the lock guards: a message's
-//     move constructor and the destructor of what was moved from cannot throw, and must not use the channel. Nothing else of a
-//     message's type runs there: messages that nobody receives are destroyed outside of it.
+//  1. Everything is under the channel's lock, but what a ring of many places has a lock of its own for on each side (ring.hpp): the
+//     primitive's is the senders' then, and Hold takes both. Messages are moved under it too, for their order is what the lock
+//     guards: a message's move constructor and the destructor of what was moved from cannot throw, and must not use the channel.
+//     Nothing else of a message's type runs there: messages that nobody receives are destroyed outside of it.
 //  2. A channel lives while it has an end or a permit: senders_ + receivers_ + reserved_ > 0. Whoever ends the last frees it, after
 //     unlocking. Nobody else can then come to the lock, for the lock is reached through ends and permits only.
 //  3. The last receiver says first that it goes (abandoned_): from then on nothing is put in. It then destroys what lies there,
@@ -13,10 +14,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
 
 #include "quiesce/channel/errors.hpp"
+#include "quiesce/detail/channel/ring.hpp"
 #include "quiesce/detail/sync/wait.hpp"
 
 namespace quiesce::detail {
@@ -52,11 +55,15 @@ struct MessageCheck {
   static constexpr bool done = true;
 };
 
+/// Of the first place for a message, behind the object in its allocation.
+template <class T, class Core>
+inline constexpr std::size_t places_offset = (Core::bytes + alignof(T) - 1) / alignof(T) * alignof(T);
+
 template <class T, class Core>
 inline constexpr ChannelOps channel_ops{
     sizeof(T),
     alignof(T),
-    (sizeof(Core) + alignof(T) - 1) / alignof(T) * alignof(T),
+    places_offset<T, Core>,
     [](void* to, void* from) noexcept {
       T& message = *static_cast<T*>(from);
       std::construct_at(static_cast<T*>(to), std::move(message));
@@ -67,17 +74,23 @@ inline constexpr ChannelOps channel_ops{
     Core::drain_of,
     Core::free_of};
 
-/// What an operation and the channel tell each other while it waits: the `operation` of its node.
+/// What an operation and the channel tell each other while it waits: what is found by its node.
 struct ChannelWait {
   void* place = nullptr;  // where its message lies, or is to lie; none for a reservation
   bool full = false;      // a message lies there
   bool refused = false;   // instead of what it waits for: there is none any more
+
+  ChannelWait& found() noexcept { return *this; }
 };
 
 enum class Tried : std::uint8_t { Done, MustWait, Refused };
 
 class ChannelCore {
  public:
+  /// A ring of so many places has a lock for each side; a smaller one is full or empty at nearly every move, so its sides would
+  /// need both locks all the same.
+  static constexpr std::uint32_t split_places_min = 16;
+
   ChannelCore(const ChannelOps& ops, PrimitiveKind kind, Name name) noexcept
       : primitive_(kind, name), ops_(&ops) {}
   ChannelCore(const ChannelCore&) = delete;
@@ -92,9 +105,9 @@ class ChannelCore {
   bool is_closed() const noexcept;
 
   // ---- what every sort of it does alike ----
-  void enlist_sender(WaitNode& node, ChannelWait& wait) noexcept { enlist(sending_, node, wait); }
-  void enlist_receiver(WaitNode& node, ChannelWait& wait) noexcept { enlist(receiving_, node, wait); }
-  void enlist_watcher(WaitNode& node, ChannelWait& wait) noexcept { enlist(watching_, node, wait); }
+  void enlist_sender(WaitNode& node) noexcept { enlist(sending_, node); }
+  void enlist_receiver(WaitNode& node) noexcept { enlist(receiving_, node); }
+  void enlist_watcher(WaitNode& node) noexcept { enlist(watching_, node); }
   bool delist_sender(WaitNode& node) noexcept { return delist(sending_, node); }
   bool delist_receiver(WaitNode& node) noexcept { return delist(receiving_, node); }
   bool delist_watcher(WaitNode& node) noexcept { return delist(watching_, node); }
@@ -104,7 +117,7 @@ class ChannelCore {
 
   ChannelStatistics statistics() const noexcept;
   std::uint32_t length() const noexcept;
-  /// A message was put in, at any time.
+  /// A message was put in, at any time; of a queue for one message.
   bool has_sent() const noexcept;
   WaitSubject subject() const noexcept { return subject_of(primitive_); }
   /// Err(Disconnected) for senders.
@@ -114,29 +127,78 @@ class ChannelCore {
 
  protected:
   ~ChannelCore() = default;
+  /// The whole channel: what both sides must know may change (ring.hpp, 4).
+  class Hold {
+   public:
+    explicit Hold(const ChannelCore& core, Use how = Use::Write) noexcept
+        : core_(core), side_(core.primitive_, how), is_split_(core.is_split()), changes_(how != Use::Read) {
+      if (is_split_) as_owner_ = core.head().lock.enter(this_locker());
+    }
+    ~Hold() {
+      if (!is_split_) return;
+      if (changes_) core_.stop_both();
+      core_.head().lock.leave(as_owner_);
+    }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+   private:
+    const ChannelCore& core_;
+    Primitive::Hold side_;
+    const bool is_split_, changes_;
+    bool as_owner_ = false;  // of the receivers' lock
+  };
+
+  bool is_split() const noexcept { return capacity_ >= split_places_min; }
+  /// Behind the object, where there is a ring.
+  RingHead<>& head() const noexcept;
+  void stop_both() const noexcept {
+    tail_.stop();
+    count_.stop();
+  }
+
   // Under the lock.
   bool is_shut() const noexcept { return closed_ || abandoned_; }
   bool is_unused() const noexcept { return senders_ == 0 && receivers_ == 0 && reserved_ == 0; }
+  /// Messages that lie there.
+  std::uint32_t lying() const noexcept { return tail_.put() - count_.taken(); }
+  /// Nobody can reserve any more.
+  bool has_ended() const noexcept { return closed_ || senders_ == 0; }
+  void note_end() const noexcept { count_.stop_at(count_.taken(), has_ended()); }
   /// No message lies there, and none can come.
-  bool is_drained() const noexcept { return (closed_ || senders_ == 0) && reserved_ == 0 && length_ == 0; }
+  bool is_drained() const noexcept { return has_ended() && reserved_ == 0 && lying() == 0; }
   void refuse_all(WaitList& list, WakeList& woken) noexcept;
-  static ChannelWait& wait_of(WaitNode& node) noexcept { return *static_cast<ChannelWait*>(node.operation); }
+  static ChannelWait& wait_of(const WaitNode& node) noexcept {
+    return *static_cast<ChannelWait*>(waiting_operation(node));
+  }
 
-  void enlist(WaitList& list, WaitNode& node, ChannelWait& wait) noexcept;
+  bool abandon() noexcept;
+  void enlist(WaitList& list, WaitNode& node) noexcept;
   bool delist(WaitList& list, WaitNode& node) noexcept;
 
+  // What senders write lies 64 bytes before what receivers do (head): they never share a cache line, wherever the object lies.
+  // What lies between is written by who holds both locks.
   Primitive primitive_;
-  WaitList receiving_, sending_, watching_;
+  mutable RingTail<> tail_;
+  std::uint32_t reserved_ =
+      0;  // places that are promised: to permits, and to senders that have yet to wake; the senders' side's
   const ChannelOps* ops_;
-  std::uint32_t senders_ = 1;
-  std::uint32_t receivers_ = 1;
-  std::uint32_t length_ = 0;    // messages that lie there
-  std::uint32_t reserved_ = 0;  // places that are promised: to permits, and to senders that have yet to wake
+  WaitList receiving_, sending_, watching_;
   std::uint32_t capacity_ = 0;
-  bool closed_ = false;
-  bool abandoned_ = false;
-  bool has_sent_ = false;
+  std::uint32_t promised_ = 0;  // messages that are: to receivers that have yet to wake; the receivers' side's
+  std::uint32_t senders_ = 1;
+  std::uint32_t receivers_ : 30 = 1;
+  std::uint32_t closed_ : 1 = false;
+  std::uint32_t abandoned_ : 1 = false;
+  mutable TakenCount<> count_;
 };
+inline constexpr std::size_t ring_head_offset = 104;
+static_assert(sizeof(ChannelCore) == ring_head_offset, "a ring's head lies right behind what it belongs to");
+
+inline RingHead<>& ChannelCore::head() const noexcept {
+  auto* object = reinterpret_cast<std::byte*>(const_cast<ChannelCore*>(this));
+  return *std::launder(reinterpret_cast<RingHead<>*>(object + ring_head_offset));
+}
 
 /// A place for a message in an operation, or on the stack.
 template <class T>
@@ -155,7 +217,7 @@ class MessageHolder : public ChannelWait {
   ~MessageHolder() { clear(); }
 
   /// Raw when it is not full.
-  void* memory() noexcept { return &message_; }
+  T* memory() noexcept { return &message_; }
   T& message() noexcept { return message_; }
 
  private:

@@ -28,6 +28,7 @@ class PushOperation {
   bool delist(WaitNode& node) noexcept;
   void give_back() noexcept {}  // what was sent is sent
   WaitSubject subject() const noexcept;
+  PushOperation& found() noexcept { return *this; }
   /// It is the queue's now; else it is still the caller's.
   bool was_sent() const noexcept { return sent_; }
 
@@ -47,6 +48,7 @@ class PopOperation {
   /// The node that nobody receives any more, if that is so: the caller's.
   QueueNode* give_back() noexcept;
   WaitSubject subject() const noexcept;
+  PopOperation& found() noexcept { return *this; }
   /// After it took effect; nullptr: all was received, and no sender is left.
   QueueNode* node() const noexcept { return node_; }
 

@@ -34,7 +34,7 @@ class SendOperation : public MessageHolder<T> {
   }
   void enlist(WaitNode& node) noexcept {
     this->place = this->memory();
-    core_->enlist_sender(node, *this);
+    core_->enlist_sender(node);
   }
   bool delist(WaitNode& node) noexcept { return core_->delist_sender(node); }
   bool keep_place(WaitNode& node, Waiter waiter) noexcept { return core_->keep_place(node, waiter); }
@@ -65,7 +65,7 @@ class ReserveOperation : public ChannelWait {
     refused = tried == Tried::Refused;
     return tried != Tried::MustWait;
   }
-  void enlist(WaitNode& node) noexcept { core_->enlist_sender(node, *this); }
+  void enlist(WaitNode& node) noexcept { core_->enlist_sender(node); }
   bool delist(WaitNode& node) noexcept { return core_->delist_sender(node); }
   bool keep_place(WaitNode& node, Waiter waiter) noexcept { return core_->keep_place(node, waiter); }
   Outcome<value_type> take() noexcept {
@@ -93,7 +93,7 @@ class RecvBase : public MessageHolder<T> {
   bool try_now() noexcept { return try_take() != Tried::MustWait; }
   void enlist(WaitNode& node) noexcept {
     this->place = this->memory();
-    core_->enlist_receiver(node, *this);
+    core_->enlist_receiver(node);
   }
   bool delist(WaitNode& node) noexcept { return core_->delist_receiver(node); }
   bool keep_place(WaitNode& node, Waiter waiter) noexcept { return core_->keep_place(node, waiter); }
@@ -125,6 +125,20 @@ class RecvOperation : public RecvBase<T, Core> {
   Outcome<value_type> take() noexcept {
     if (!this->fetch()) return Outcome<value_type>::ok(std::nullopt);
     return Outcome<value_type>::ok(value_type(std::move(this->message())));
+  }
+  // A copy of an optional as a whole loads its value and its flag at once, which have just been stored one by one: the processor can
+  // forward neither to such a load, which waits until all stores before it are done, some 4 ns and more where the other side reads them.
+  void give(value_type* into) noexcept {
+    if (this->fetch()) {
+      std::construct_at(into, std::in_place, std::move(this->message()));
+    } else {
+      std::construct_at(into);
+    }
+  }
+  static value_type given(value_type& from) noexcept {
+    if (from.has_value()) [[likely]]
+      return value_type(std::in_place, std::move(*from));
+    return value_type();
   }
   std::expected<T, TryRecvError> try_recv() noexcept {
     const Tried tried = this->try_take();
@@ -159,7 +173,7 @@ class ClosedOperation : public ChannelWait {
 
   explicit ClosedOperation(ChannelCore& core) noexcept : core_(&core) {}
   bool try_now() noexcept { return core_->is_closed(); }
-  void enlist(WaitNode& node) noexcept { core_->enlist_watcher(node, *this); }
+  void enlist(WaitNode& node) noexcept { core_->enlist_watcher(node); }
   bool delist(WaitNode& node) noexcept { return core_->delist_watcher(node); }
   bool keep_place(WaitNode& node, Waiter waiter) noexcept { return core_->keep_place(node, waiter); }
   Outcome<> take() noexcept { return Outcome<>::ok(); }

@@ -15,6 +15,9 @@ namespace quiesce::detail {
 
 class RendezvousCore : public ChannelCore {
  public:
+  /// Of the object; the place for one message lies behind it.
+  static constexpr std::size_t bytes = ring_head_offset;
+
   static RendezvousCore* make(const ChannelOps& ops, PrimitiveKind kind, Name name);
 
   // As those of QueueCore.
@@ -46,7 +49,9 @@ class RendezvousCore : public ChannelCore {
   bool is_met_by_another(const WaitNode& sender) const noexcept;
   /// To the first receiver that takes it. False: none did, and it lies where it lay.
   bool hand_over(void* message, WakeList& woken) noexcept;
-  bool is_place_free() const noexcept { return length_ + reserved_ == 0; }
+  bool is_place_free() const noexcept { return lying() + reserved_ == 0; }
+  void note_put() noexcept { tail_.set_put(tail_.put() + 1); }
+  void note_taken() noexcept { count_.stop_at(tail_.put()); }
   void* place() noexcept;
 };
 

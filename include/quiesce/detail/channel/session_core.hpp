@@ -90,6 +90,7 @@ class CallPush {
   CallPush(NodeQueue& queue, CallRef call) noexcept : call_(std::move(call)), push_(queue, *call_) {}
   bool try_now() noexcept { return push_.try_now(); }
   void enlist(WaitNode& node) noexcept { push_.enlist(node); }
+  PushOperation& found() noexcept { return push_; }
   bool delist(WaitNode& node) noexcept { return push_.delist(node); }
   Outcome<bool> take() noexcept {
     give_back();

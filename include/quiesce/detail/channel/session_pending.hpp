@@ -52,6 +52,7 @@ class RequestOperation {
         push_(core_->queue, call_) {}
   bool try_now() noexcept { return push_.try_now(); }
   void enlist(WaitNode& node) noexcept { push_.enlist(node); }
+  PushOperation& found() noexcept { return push_.found(); }
   bool delist(WaitNode& node) noexcept { return push_.delist(node); }
   bool keep_place(WaitNode& node, Waiter waiter) noexcept {
     const Primitive::Hold hold(std::as_const(core_->queue).primitive());

@@ -20,6 +20,10 @@
 
 namespace quiesce {
 
+namespace detail {
+Error no_buffering();
+}
+
 /// Where a stream comes from: a Stream, or a function that makes one from the context of the task that pulls it.
 template <class T, class E = Error>
 class StreamSource {
@@ -104,6 +108,7 @@ class FeedPush {
       : node_(std::move(node)), push_(queue, *node_) {}
   bool try_now() noexcept { return push_.try_now(); }
   void enlist(WaitNode& node) noexcept { push_.enlist(node); }
+  PushOperation& found() noexcept { return push_; }
   bool delist(WaitNode& node) noexcept { return push_.delist(node); }
   Outcome<> take() noexcept {
     (void)node_.release();  // it is the queue's
@@ -127,6 +132,7 @@ class FeedPop {
   explicit FeedPop(NodeQueue& queue) noexcept : pop_(queue) {}
   bool try_now() noexcept { return pop_.try_now(); }
   void enlist(WaitNode& node) noexcept { pop_.enlist(node); }
+  PopOperation& found() noexcept { return pop_; }
   bool delist(WaitNode& node) noexcept { return pop_.delist(node); }
   Outcome<value_type> take() noexcept {
     return Outcome<value_type>::ok(value_type(static_cast<FeedNode<V, E>*>(pop_.node())));

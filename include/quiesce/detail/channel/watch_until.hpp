@@ -1,5 +1,5 @@
 #pragma once
-// The wait of a watch's receiver until a predicate holds: it looks again at each change (sync/wait.hpp).
+// The wait of a watch's receiver until a predicate holds: it looks again at each change (sync/operation.hpp).
 #include <memory>
 #include <utility>
 

@@ -27,8 +27,10 @@ class Shim {
     std::suspend_always final_suspend() const noexcept { return {}; }
     void return_void() const noexcept {}
     void unhandled_exception() const noexcept {}
-    static void* operator new(std::size_t bytes) { return frame_allocate(bytes); }
-    static void operator delete(void* block, std::size_t bytes) noexcept { frame_free(block, bytes); }
+    static void* operator new(std::size_t bytes) { return frame_allocate(frame_block_bytes(bytes)); }
+    static void operator delete(void* block, std::size_t bytes) noexcept {
+      frame_free(block, frame_block_bytes(bytes));
+    }
   };
 
   Shim() = default;

@@ -91,8 +91,11 @@ class WorkDeque {
       std::int64_t top = top_.load(std::memory_order_seq_cst);
       if (top >= bottom_.load(std::memory_order_seq_cst)) return nullptr;
       T* item = slot(top).load(std::memory_order_relaxed);
-      if (top_.compare_exchange_strong(top, top + 1, std::memory_order_seq_cst, std::memory_order_relaxed))
+      if (top_.compare_exchange_strong(top, top + 1, std::memory_order_seq_cst, std::memory_order_relaxed)) {
+        if constexpr (requires { Platform::prefetch(item); })
+          Platform::prefetch(slot(top + 1).load(std::memory_order_relaxed));  // likely what comes next
         return item;
+      }
       Platform::pause();
     }
     return nullptr;

@@ -1,17 +1,15 @@
 #pragma once
-// A place for one item: its owner fills it, its owner or a thief empties it.
+// A place for one item: its owner fills and empties it; now and then a thief does.
 //
 // Protocol:
-//  1. Only the owner puts items in. So an empty slot stays empty until it does, and is filled by a mere store; a full one may be
-//     emptied meanwhile, and is filled by an exchange, which gives the item that was there to the owner.
-//  2. Whoever takes exchanges the slot for empty: of several, one gets the item.
-//  3. A look (`peek`) may be out of date; who acts on it takes.
-//
-// Orders: filling releases, taking acquires: the taker sees what the owner did before it put the item in. A put that displaces an item
-// only gives back what its owner has put in itself.
+//  1. The item is under a lock that costs the owner no locked instruction (owned_lock.hpp), and a thief microseconds: thieves come only
+//     when the owner stays in one step for long.
+//  2. A look (`peek`) may be out of date; who acts on it takes.
 #include <atomic>
+#include <mutex>
+#include <utility>
 
-#include "quiesce/detail/kernel/platform.hpp"
+#include "quiesce/detail/kernel/owned_lock.hpp"
 
 namespace quiesce::detail {
 
@@ -20,19 +18,37 @@ class LifoSlot {
  public:
   /// Owner. What was in the slot, if nobody has taken it, or nullptr.
   [[nodiscard]] T* put(T* item) noexcept {
-    if (slot_.load(std::memory_order_relaxed) == nullptr) {
-      slot_.store(item, std::memory_order_release);
-      return nullptr;
-    }
-    return slot_.exchange(item, std::memory_order_acq_rel);
+    if (!lock_.enter_as_owner(owner)) [[unlikely]]
+      return exchange(item);
+    T* const old = replace(item);
+    lock_.leave_as_owner();
+    return old;
   }
+  /// Owner.
+  [[nodiscard]] T* take() noexcept { return put(nullptr); }
   /// Any thread.
-  [[nodiscard]] T* take() noexcept { return slot_.exchange(nullptr, std::memory_order_acq_rel); }
+  [[nodiscard]] T* steal() noexcept {
+    const std::scoped_lock hold(lock_);
+    return replace(nullptr);
+  }
   /// Any thread; only to be compared.
   [[nodiscard]] const T* peek() const noexcept { return slot_.load(std::memory_order_relaxed); }
 
  private:
+  static constexpr std::uint32_t owner = 1;
+
+  [[gnu::noinline]] T* exchange(T* item) noexcept {
+    const typename OwnedLock<Platform>::Hold hold(lock_, owner);
+    return replace(item);
+  }
+  T* replace(T* item) noexcept {
+    T* old = slot_.load(std::memory_order_relaxed);
+    slot_.store(item, std::memory_order_relaxed);
+    return old;
+  }
+
   typename Platform::template atomic<T*> slot_{nullptr};
+  OwnedLock<Platform> lock_;
 };
 
 }  // namespace quiesce::detail

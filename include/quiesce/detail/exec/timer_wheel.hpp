@@ -58,7 +58,7 @@ class TimerWheel {
   TimerWheel& operator=(const TimerWheel&) = delete;
 
   /// `entry.deadline` is set and the entry is not linked. Its deadline must not change before it is out again.
-  void arm(TimerEntry& entry) noexcept {
+  [[gnu::always_inline]] void arm(TimerEntry& entry) noexcept {
     QUIESCE_ASSERT(!entry.linked, "a timer entry is armed twice");
     entry.sequence = next_sequence_++;
     entry.linked = true;
@@ -124,7 +124,7 @@ class TimerWheel {
   }
 
   /// Puts a linked entry where rules 2 to 4 want it; into `due` when its tick is not in the future.
-  void place(TimerEntry& entry, std::uint16_t due) noexcept {
+  [[gnu::always_inline]] void place(TimerEntry& entry, std::uint16_t due) noexcept {
     const std::uint64_t tick = tick_of(entry.deadline);
     if (tick <= present_) return append(entry, due);
     const auto level = static_cast<std::uint32_t>(std::bit_width(tick ^ present_) - 1) / slot_bits;

@@ -14,6 +14,8 @@
 namespace quiesce::detail {
 
 struct TaskRecord;
+struct ForkEntry;
+class ForkLane;
 
 /// The three lanes of rule H1, in the order in which they are looked at.
 enum class Lane : std::uint8_t { Cancel, Timed, Ready };
@@ -41,10 +43,31 @@ class Executor {
   /// The running task is about to wait for this one. True: it was the next to be stepped here anyway, and has been, within
   /// the caller's step.
   virtual bool step_now(TaskRecord&) noexcept { return false; }
+  /// The running step has put a branch where others may take it, and may have done so (fork.hpp).
+  virtual void offered(ForkLane&, ForkEntry&) noexcept {}
+  /// Would something else run on this worker if the running task gave way now? Asked now and then by a step that runs many branches.
+  virtual bool others_wait() const noexcept { return true; }
+  /// The running task is about to join this branch. Only of an exact kernel.
+  virtual void joins(TaskRecord&, const ForkEntry&) noexcept {}
   /// `entry.deadline` and `entry.fire` are set. Any thread; the entry must not be armed.
   virtual void arm(TimerEntry& entry) noexcept = 0;
   /// After it returns the entry is neither armed nor firing. True when it had not fired. Any thread.
   virtual bool disarm(TimerEntry& entry) noexcept = 0;
+  /// The timer fires then, and no more at the time before, if it was armed. True: it was. Any thread. As it stands here for an executor
+  /// of one thread.
+  virtual bool rearm(SharedTimerEntry& entry, Time until) noexcept {
+    const bool was_armed = disarm(entry);
+    entry.set_deadline(until);
+    entry.state.store(TimerState::Armed, std::memory_order_relaxed);
+    arm(entry);
+    return was_armed;
+  }
+  /// After it returns the timer is neither armed nor firing. True when it was armed. Any thread.
+  virtual bool stop(SharedTimerEntry& entry) noexcept {
+    const bool was_armed = disarm(entry);
+    if (was_armed) entry.state.store(TimerState::Idle, std::memory_order_relaxed);
+    return was_armed;
+  }
   /// Runs `item.run` soon, on a worker, outside every lock. The item must have won `try_post`. Any thread, also under a lock.
   virtual void post(WorkItem& item) noexcept = 0;
   /// Hands a job to the blocking pool; false when the pool takes no more work.

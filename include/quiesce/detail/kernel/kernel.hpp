@@ -27,6 +27,9 @@
 
 namespace quiesce::detail {
 
+class ForkLane;
+struct ForkJoinCore;
+
 /// Capabilities of a set of contexts: immutable, owned by the kernel until it is recycled.
 struct CapabilityBlock {
   Capabilities set;
@@ -64,7 +67,13 @@ struct Birth {
   const PolicyOps* policy = nullptr;        // nullptr: the region's
   CapabilityBlock* capabilities = nullptr;  // nullptr: the kernel's
   bool has_handle = true;
+  std::optional<std::uint32_t> ordinal =
+      {};  // drawn before; none: the next of the parent's, or of the region's
 };
+
+/// Why a task was not admitted; null: it was. On the heap, so that who is admitted pays for a null pointer only.
+using SpawnRefusal = std::unique_ptr<SpawnError>;
+inline SpawnRefusal refusal(SpawnError error) { return std::make_unique<SpawnError>(std::move(error)); }
 
 struct RegionBirth {
   RegionRef parent;              // none: a root
@@ -93,6 +102,8 @@ class Kernel {
 
   const KernelConfig& config() const { return config_; }
   Executor& executor() const { return *executor_; }
+  /// Its runtime has not been destroyed. Kernels are never deleted.
+  bool is_in_use() const { return executor_ != nullptr; }
   PanicIsolator& isolator() const { return *isolator_; }
   MetricsProvider* metrics() const { return config_.metrics.get(); }
   CapabilityBlock* default_capabilities() const { return default_capabilities_; }
@@ -103,12 +114,19 @@ class Kernel {
   // ---- tasks (src/kernel/task.cpp) ----
   /// A record, counted in its region and linked there (a child), or held by the caller (every other role).
   std::expected<TaskRecord*, SpawnError> admit_task(const Birth& birth);
+  /// The same of a child that a task of this kernel spawns, with its capabilities. nullptr: refused.
+  TaskRecord* admit_child(RegionRef region, TaskRecord& parent, TaskTier tier, const PolicyOps* policy,
+                          bool has_handle, SpawnRefusal& refused);
   /// Undoes admit_task before publish: no count, list or handle remembers it (S1).
   void abandon_task(TaskRecord& task) noexcept;
   const PolicyOps* policy_of(const TaskRecord& task) const noexcept;
   /// Of any task whose record is held; the kernel's own unless its context was given others.
-  CapabilityBlock* capabilities_of(const TaskRecord& task) const noexcept;
+  CapabilityBlock* capabilities_of(const TaskRecord& task) const noexcept {
+    return task.extra.is_null() ? default_capabilities_ : own_capabilities_of(task);
+  }
   void publish(TaskRecord& task) noexcept;
+  /// The same for who steps the task itself.
+  void announce(TaskRecord& task) noexcept;
   /// Tells an executor that wants to know (exact kernels) what the current step uses.
   void use(const TaskRecord& task, Use how) const noexcept {
     if (config_.exact) executor_->use(task.logical(), how);
@@ -159,10 +177,22 @@ class Kernel {
   /// The blocking task's job is about to go: no canceller may look at it any more.
   static void forget_job(TaskRecord& task) noexcept;
   static void drop_reference(TaskRecord& task) noexcept;
+  /// Under the shard's lock, by who takes a member out of its list: spares that nobody else comes for; to be released without the lock.
+  [[nodiscard]] static std::uint32_t last_spares(const RegionRecord& region, RegionShard& shard) noexcept;
   /// Records a panic of the task: isolator, threshold (P3). The id is in the payload it returns.
   PanicPayload note_panic(TaskRecord& task, std::exception_ptr exception) noexcept;
   PanicPayload note_panic(RegionRecord& region, const PanicLocation& location,
                           std::exception_ptr exception) noexcept;
+
+  // ---- forked branches (src/kernel/fork.cpp; fork.hpp has the protocol) ----
+  /// Makes a task of an entry that the caller has taken from a lane; it is to be stepped. nullptr: no memory, it was given back.
+  TaskRecord* begin_fork(ForkEntry& entry) noexcept;
+  /// Before a step of the task ends without it: what it has on the lane becomes tasks.
+  void promote_forks(ForkLane& lane) noexcept;
+  /// Asks every branch of the join that is a task to stop, now or when it begins.
+  void stop_forks(ForkJoinCore& join) noexcept;
+  /// The task's mask is over: so is that of the branches that began under it.
+  void expire_fork_masks(TaskRecord& task, CancelKind kind) noexcept;
 
   // ---- regions (src/kernel/region.cpp) ----
   std::expected<RegionRef, SpawnError> open_region(const RegionBirth& birth);
@@ -257,17 +287,30 @@ class Kernel {
     std::uint32_t taken, live;
   };
   Entry enter_region(TaskRecord& task, RegionRef ref) noexcept;
-  SpawnError refuse_entry(TaskRecord& task, RegionRef ref, Entry entry);
-  /// May shards of the region hold spare counts now?
-  bool leaves_spares(const RegionRecord& region) const noexcept;
+  bool enter_by_spare(TaskRecord& task, RegionRef ref, std::uint32_t self) noexcept;
+  TaskRecord* admit(const Birth& birth, SpawnRefusal& refused);
+  SpawnRefusal admission_refusal(RegionRef region, TaskRole role) const;
+  TaskRecord& make_record(const Birth& birth, std::uint32_t self);
+  void note_birth(TaskRecord& task, const PolicyOps* policy, CapabilityBlock* capabilities);
+  SpawnRefusal refuse_entry(TaskRecord& task, RegionRef ref, Entry entry);
+  /// May shards of the region hold spare counts, as long as somebody comes for them (region_word.hpp, 4)?
+  bool may_leave_spares(const RegionRecord& region) const noexcept;
   /// Of a task that ends: false when its joiner has been woken before.
   bool wake_joiner(Waiter joiner, Origin origin) noexcept;
-  void complete_ok(TaskRecord& task, RegionRecord& region) noexcept;
+  void complete_child(TaskRecord& task, RegionRecord& region, std::uint32_t self, Origin wakes) noexcept;
+  void complete_as_requested(TaskRecord& task, RegionRecord& region) noexcept;
+  void count_completed(const TaskRecord& task, std::uint32_t self) noexcept;
+  void complete_otherwise(TaskRecord& task, OutcomeKind kind) noexcept;
   static void link_member(TaskRecord& task) noexcept;
   static void unlink_member(TaskRecord& task) noexcept;
   static void free_record(TaskRecord& task) noexcept;
+  CapabilityBlock* own_capabilities_of(const TaskRecord& task) const noexcept;
+  static void drop_unjoined(TaskRecord& task) noexcept;
+  void request_one(TaskRecord& task, const CancelReason& own, std::vector<TaskRecord*>& forks) noexcept;
+  void end_fork(TaskRecord& task, ForkEntry& entry, OutcomeKind kind) noexcept;
 
   KernelConfig config_;
+  bool watches_ = false;  // cancel points are told to somebody
   std::uint16_t poll_budget_ = 1;
   Executor* executor_ = nullptr;
   std::unique_ptr<PanicIsolator> isolator_;
@@ -285,7 +328,7 @@ class Kernel {
   };
   static constexpr std::uint32_t count_shards = 17;
   CountShard count_shards_[count_shards];
-  void count(std::atomic<std::uint64_t> CountShard::*counter) noexcept;
+  void count(std::atomic<std::uint64_t> CountShard::*counter, std::uint32_t self) noexcept;
   std::atomic<std::uint64_t> regions_opened_{0}, regions_closed_{0}, panics_{0}, escalated_{0}, leaked_{0};
 };
 

@@ -9,6 +9,10 @@
 //                                         only when the deadline (absolute, steady-clock ns) has passed
 //   void wake_one(word), wake_all(word)   end the sleep of one or of all who wait on the word
 //   void pause()                          a hint in a loop that waits for another thread's next instructions
+//   void announce(word, value)            a store that comes before the caller's next load, for who has passed fence_all
+//   void fence_all()                      every thread's stores and loads so far come before the caller's next load
+//   bool can_fence_all()                  else these two do not work
+//   owned_after                           see owned_lock.hpp
 //   void back_off(attempt)                what a loop does between its attempts 0, 1, 2, …: first it pauses,
 //                                         then gives up the processor, so that a preempted peer gets to run
 //
@@ -17,6 +21,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 
 namespace quiesce::detail {
 
@@ -35,6 +40,22 @@ struct RealPlatform {
 #elif defined(__aarch64__)
     asm volatile("yield");
 #endif
+  }
+
+  template <class T>
+  static void announce(atomic<T>& word, std::type_identity_t<T> value) noexcept {
+    word.store(value, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  /// Microseconds: it interrupts every core that runs a thread of this process.
+  static void fence_all() noexcept;
+  static bool can_fence_all() noexcept;
+  static constexpr std::uint32_t owned_after = 64;
+
+  /// Two cache lines of what will soon be used. The address need not be valid.
+  static void prefetch(const void* what) noexcept {
+    __builtin_prefetch(what);
+    __builtin_prefetch(static_cast<const char*>(what) + 64);
   }
 
   /// Attempts below this bound only pause.

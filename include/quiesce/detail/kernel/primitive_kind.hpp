@@ -19,6 +19,7 @@ inline constexpr const char* primitive_kinds[] = {
     "once cell",
     "value",
     "pool",
+    "timer",
     "callback",
     "thread port",
     "mpsc channel",

@@ -15,6 +15,7 @@
 #include "quiesce/detail/kernel/blocking_job.hpp"
 #include "quiesce/detail/kernel/executor.hpp"
 #include "quiesce/detail/kernel/held_guards.hpp"
+#include "quiesce/detail/kernel/owned_lock.hpp"
 #include "quiesce/detail/kernel/references.hpp"
 #include "quiesce/detail/kernel/region_word.hpp"
 #include "quiesce/detail/kernel/slab.hpp"
@@ -37,6 +38,7 @@ struct RegionShard;
 struct ObligationRecord;
 struct CapabilityBlock;
 struct LeafOps;
+struct ForkEntry;
 
 /// A pointer that a stale reader may look at while its record begins another life: what it reads is used only after the
 /// generation was checked under the record's lock.
@@ -67,7 +69,7 @@ struct Steppable {
   };
   struct Ops {
     Step step;
-    Seen (*look)(const Steppable&) noexcept = nullptr;
+    Seen (*look)(const Steppable&, const TaskRecord* leaf_of) noexcept = nullptr;
   };
   const Ops* step_ops;
 };
@@ -75,7 +77,8 @@ struct Steppable {
 /// What the kernel may ask of a result that sits in a record, whatever its type.
 struct ResultOps {
   OutcomeKind (*kind)(const TaskRecord&) noexcept;
-  Outcome<> (*failure)(const TaskRecord&);  // the non-Ok side, converted to Error
+  Outcome<> (*failure)(const TaskRecord&);                           // the non-Ok side, converted to Error
+  const CancelReason& (*cancel_reason)(const TaskRecord&) noexcept;  // of one that is Cancelled
   void (*destroy)(TaskRecord&) noexcept;
   void (*put_failure)(TaskRecord&, Outcome<>&&) noexcept;  // a result for a task that ended without a body
   bool trivial;                                            // an Ok result needs no destroying
@@ -95,6 +98,7 @@ enum class TaskRole : std::uint8_t {
   Body,       // the body of its region (R5)
   Finalizer,  // an async finalizer: holds the finalizer phase, in no count
   Runner,     // the finalizer phase itself
+  Fork,       // a forked branch that is not run by its parent's task (fork.hpp)
   Driver      // the Stepper's context outside a region
 };
 
@@ -105,6 +109,7 @@ struct TaskExtra {
   std::optional<CancelReason> reason;  // requests on the task itself; under lock
   ObligationRecord* held = nullptr;    // obligations in other regions' ledgers that the task holds; under lock
   RegionRecord* opened = nullptr;      // regions the task has opened and not yet left, newest first; under lock
+  ForkEntry* forks = nullptr;          // its branches that are tasks, and have not ended; under lock
   TimerEntry mask_timer;               // under lock: armed while a mask's clean-up budget runs
   TaskRecord* owner = nullptr;
   const PolicyOps* policy = nullptr;        // where it is not the region's; set at birth, as the next
@@ -119,6 +124,7 @@ struct TaskExtra {
   std::optional<PanicPayload> torn;               // the stepper
   std::uint32_t draws = 0;                        // random numbers drawn: the stepper
   std::atomic<std::int64_t> last_checkpoint{-1};  // the stepper, only with metrics: nanoseconds; -1 = none yet
+  TaskId noted_context;                           // of a wait that the task makes with another's: the stepper
   Time created_at;                                // only with metrics: to the nanosecond
   std::uint32_t index = 0;
   TaskExtra* free_next = nullptr;
@@ -149,7 +155,7 @@ class ExtraPointer {
   /// Makes it point to `made` unless it points somewhere already: there then.
   TaskExtra* set_once(TaskExtra& made) noexcept {
     std::uint32_t seen = 0;
-    const bool is_set = link_.compare_exchange_strong(seen, made.index + 1, std::memory_order_acq_rel);
+    const bool is_set = link_.compare_exchange_strong(seen, made.index + 1, std::memory_order_seq_cst);
     return is_set ? &made : find(seen);
   }
 
@@ -167,7 +173,7 @@ struct alignas(64) TaskRecord {
   std::uint32_t index = 0;
   TaskRecord* queue_next = nullptr;      // the lane or injector it is queued in; the free stock
   RegionRecord* region = nullptr;        // set at birth
-  std::atomic<std::uint64_t> joiner{0};  // a Waiter; announced in the word
+  std::atomic<std::uint64_t> joiner{0};  // a Waiter, announced in the word; of a Fork: its ForkEntry
   union {
     Steppable* leaf = nullptr;  // what to resume: the stepper's
     BlockingJob* job;           // of a blocking task, until its function has run; under its shard's lock
@@ -176,7 +182,9 @@ struct alignas(64) TaskRecord {
   TaskRole role : 4 = TaskRole::Child;
   Membership membership = Membership::None;
   References<> references;      // one for the life itself; the last frees the record
-  std::uint8_t signal : 7 = 0;  // the stepper (coro/promise.hpp)
+  std::uint8_t signal : 6 = 0;  // the stepper (coro/promise.hpp)
+  std::uint8_t watched : 1 =
+      0;  // set at birth: its cancel points are told (Kernel::note_checkpoint), so none is passed in silence
   std::uint8_t torn : 1 =
       0;  // the stepper: a destructor threw while a frame was destroyed; `extra->torn` says what
   std::uint16_t cooperative_left = 0;   // the stepper (H4)
@@ -199,6 +207,7 @@ struct alignas(64) TaskRecord {
     const LeafOps* ops;  // of the leaf wait, if there is one
     void* data;
     std::uint32_t since_ms;  // coarse
+    std::uint32_t place;     // of the await, where `ops->keeps_place` (coro/promise.hpp, 7)
   };
   union {
     Wait wait = {};
@@ -260,7 +269,7 @@ struct ReportedFailure {
 /// Tasks of a region, by the worker that spawned them. `spare`: counts of the region's word that no task stands behind, for the
 /// next to be spawned here (region_word.hpp).
 struct alignas(64) RegionShard {
-  SpinLock<> lock;
+  OwnedLock<> lock;  // of the worker that spawns here, mostly
   std::uint32_t spare = 0;
   std::uint32_t members = MemberLinks::none;
 };
@@ -271,10 +280,13 @@ struct RegionRecord {
   RegionWordCell<> word;
   std::atomic<std::uint32_t> owed{0};         // obligations, and one token for the finalizer phase
   std::atomic<std::uint32_t> child_count{0};  // child regions
+  std::atomic<std::uint32_t> fork_count{0};   // forked branches that are tasks: `max_tasks` does not count them
   std::atomic<bool> body_live{false};         // the body's count, or the hold of a Stepper root, is in `live`
   std::atomic<std::uint32_t> max_tasks{~0u};  // R8; ~0 = not limited
   std::atomic<std::uint32_t> ordinals{0};  // of the tasks that are its own and no task's: body, finalizers (S8)
   std::uint32_t index = 0;
+  // `cancelled` is `outside` by now; written under the lock.
+  std::atomic<bool> cancel_is_noted{false};
   // Set at birth, then read only.
   LoosePointer<Kernel> kernel;
   RegionRecord* parent = nullptr;
@@ -360,22 +372,22 @@ inline RegionShard& TaskRecord::shard() const {
 /// Adds to the front of a list of members or before another, or takes out of it, under the lock that guards it.
 inline void link_front(std::uint32_t& head, TaskRecord& task) noexcept {
   task.links = {MemberLinks::none, head};
-  if (head != MemberLinks::none) TaskSlab::find(head)->links.prev = task.index;
+  if (head != MemberLinks::none) TaskSlab::at(head)->links.prev = task.index;
   head = task.index;
 }
 inline void link_before(std::uint32_t& head, TaskRecord& task, TaskRecord& next) noexcept {
   const std::uint32_t prev = next.links.prev;
   task.links = {prev, next.index};
   next.links.prev = task.index;
-  (prev == MemberLinks::none ? head : TaskSlab::find(prev)->links.next) = task.index;
+  (prev == MemberLinks::none ? head : TaskSlab::at(prev)->links.next) = task.index;
 }
 inline void unlink(std::uint32_t& head, TaskRecord& task) noexcept {
   const auto [prev, next] = task.links;
-  (prev == MemberLinks::none ? head : TaskSlab::find(prev)->links.next) = next;
-  if (next != MemberLinks::none) TaskSlab::find(next)->links.prev = prev;
+  (prev == MemberLinks::none ? head : TaskSlab::at(prev)->links.next) = next;
+  if (next != MemberLinks::none) TaskSlab::at(next)->links.prev = prev;
 }
 inline TaskRecord* first_member(std::uint32_t head) noexcept {
-  return head == MemberLinks::none ? nullptr : TaskSlab::find(head);
+  return head == MemberLinks::none ? nullptr : TaskSlab::at(head);
 }
 inline TaskRecord* next_member(const TaskRecord& task) noexcept { return first_member(task.links.next); }
 

@@ -15,11 +15,13 @@
 //     (that generation, zero) -> Finalizing. A refused spawner has that duty too. The winner runs the finalizer phase.
 //  3. A second count, *owed* (in the record), holds a token for the finalizer phase and one for each obligation; whoever takes
 //     it to zero closes the region and reclaims the record.
-//  4. *Spares*: while the body is live, a task that ends leaves its count with its shard, and the next to be spawned there takes
-//     it, under the shard's lock and with a look at the word for (1); the shard may also take several counts at once. Spares
-//     are counts like any other, and the body's own keeps the word from zero. When the body ends, first `body_live` goes, then
-//     every shard's spares are subtracted under its lock, then the body's count: whoever comes to a shard later sees that
-//     the body is gone and leaves no spare. Regions with a limit on tasks, and all of an exact kernel, have none.
+//  4. *Spares*: a task that ends leaves its count with its shard as long as somebody comes for it: the body, while it is live, or
+//     another member of the shard. The next to be spawned there takes one, under the shard's lock and with a look at the word for
+//     (1); the shard may also take several counts at once. Spares are counts like any other, and that of whoever comes for them keeps
+//     the word from zero. When the body ends, first `body_live` goes, then every shard's spares are
+//     subtracted under its lock, then the body's count. Whoever takes the last member out of a shard's list, a bookmark too, looks
+//     under the lock whether the body is gone, and if so subtracts the spares that are left there. Regions with a limit on tasks, and
+//     all of an exact kernel, have none.
 //  5. A new life takes the next generation in one CAS and keeps transient counts of late spawners, who subtract them again.
 #include <atomic>
 #include <cstdint>

@@ -29,9 +29,16 @@ class Slab {
         chunks_[index >> chunk_bits].load(std::memory_order_acquire);  // pairs with the release in grow
     return chunk == nullptr ? nullptr : chunk + (index & (chunk_size - 1));
   }
+  /// The same of an index that a record has; of `records_max`: nullptr.
+  static Record* at(std::uint32_t index) noexcept {
+    return chunks_[index >> chunk_bits].load(std::memory_order_acquire) + (index & (chunk_size - 1));
+  }
 
  private:
-  static inline std::atomic<Record*> chunks_[chunks_max] = {};
+  static Record* allocate_first() noexcept;
+  static void free_many() noexcept;
+
+  static inline std::atomic<Record*> chunks_[chunks_max + 1] = {};  // the last stays null: `at`
 };
 
 }  // namespace quiesce::detail

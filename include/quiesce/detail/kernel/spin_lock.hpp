@@ -37,6 +37,9 @@ class SpinLock {
            word_.exchange(held, std::memory_order_acquire) == free;
   }
 
+  /// At some moment just now: a hint, which orders nothing.
+  [[nodiscard]] bool is_held() const noexcept { return word_.load(std::memory_order_relaxed) != free; }
+
   void unlock() noexcept { word_.store(free, std::memory_order_release); }
 
  private:

@@ -18,7 +18,7 @@ enum class LeafNext : std::uint8_t {
   Again          // the operation has armed another wait: the coroutine stays suspended
 };
 
-/// The operation behind a wait. `data` is the awaiter, in the frame of the coroutine that waits.
+/// The operation behind a wait. `data` is the awaiter, in the frame of the coroutine that waits, or a word that stands for it (sync/wait.hpp).
 struct LeafOps {
   /// Detaches what did not win (a timer, a waiter's place), under that primitive's lock. `before` is the word at the disarm.
   LeafNext (*finish)(TaskRecord& task, void* data, TaskWord before) noexcept;
@@ -30,6 +30,8 @@ struct LeafOps {
   std::span<TaskRecord* const> (*branches)(void* data) noexcept = nullptr;
   /// Of a wait for a primitive: which, and who keeps the task waiting. Takes the primitive's lock; while the task cannot go on.
   WaitSubject (*subject)(void* data) noexcept = nullptr;
+  /// Its node is in the promise of the leaf, so the place of its await is in the record (coro/promise.hpp, 7).
+  bool keeps_place = false;
 };
 
 }  // namespace quiesce::detail

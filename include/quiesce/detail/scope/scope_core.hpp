@@ -21,9 +21,9 @@ struct ScopeCore {
   RegionId id() const { return {region == nullptr ? 0 : region->index, generation}; }
 };
 
-/// Admission: counted, with a record, in no list yet.
-std::expected<TaskRecord*, SpawnError> begin_spawn(ScopeCore scope, CxCore cx, TaskTier tier,
-                                                   const PolicyOps* policy, bool has_handle);
+/// Admission: counted, with a record, not published yet. nullptr: it was refused, and why.
+TaskRecord* begin_spawn(ScopeCore scope, CxCore cx, TaskTier tier, const PolicyOps* policy, bool has_handle,
+                        std::unique_ptr<SpawnError>& refused);
 void publish_spawn(TaskRecord& task) noexcept;
 void abandon_spawn(TaskRecord& task) noexcept;
 /// Publishes a blocking task and hands its job to the pool; a refused job ends it Cancelled.
@@ -38,6 +38,8 @@ class PendingSpawn {
   ~PendingSpawn() {
     if (task_ != nullptr) abandon_spawn(*task_);
   }
+  /// False: it was refused.
+  explicit operator bool() const { return task_ != nullptr; }
   CxCore cx() const { return {task_, task_->generation.load(std::memory_order_relaxed)}; }
   TaskRecord& record() const { return *task_; }
   TaskRecord* publish() {

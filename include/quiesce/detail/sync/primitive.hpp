@@ -3,7 +3,8 @@
 //
 // Protocol:
 //  1. A task that must wait puts a WaitNode into a list of the primitive, under its lock, with the Waiter of a wait that it has
-//     already armed (task_word.hpp). The node lies in the task's record, or in the frame of a `select`: waiting allocates nothing.
+//     already armed (task_word.hpp). The node lies in the promise of the coroutine that waits, or in the frame of a `select`: waiting
+//     allocates nothing.
 //  2. Whoever makes progress possible (a release, a send, a close; also who has just put itself into the list) takes the lock and
 //     *grants*: it takes the first node out of the
 //     list, marks it granted, and claims the wait. A claim that fails – a request, or another operation of the same select, was
@@ -19,8 +20,10 @@
 #include <string_view>
 #include <utility>
 
+#include "quiesce/detail/kernel/exact_runs.hpp"
+#include "quiesce/detail/kernel/kept_lock.hpp"
 #include "quiesce/detail/kernel/records.hpp"
-#include "quiesce/detail/kernel/spin_lock.hpp"
+#include "quiesce/detail/kernel/thread_context.hpp"
 #include "quiesce/detail/kernel/wait.hpp"
 #include "quiesce/detail/kernel/wait_node.hpp"
 #include "quiesce/ids.hpp"
@@ -57,9 +60,9 @@ inline void release_guard(TaskRecord& task, const PrimitiveName& of) noexcept {
 class WaitList {
  public:
   bool empty() const noexcept { return last_ == nullptr; }
-  WaitNode* front() const noexcept { return last_ == nullptr ? nullptr : last_->ring_next; }
+  WaitNode* front() const noexcept { return last_ == nullptr ? nullptr : last_->ring_next(); }
   /// The one behind it; nullptr: it is the last.
-  WaitNode* after(const WaitNode& node) const noexcept { return &node == last_ ? nullptr : node.ring_next; }
+  WaitNode* after(const WaitNode& node) const noexcept { return &node == last_ ? nullptr : node.ring_next(); }
   void push_back(WaitNode& node) noexcept;
   void push_front(WaitNode& node) noexcept;
   WaitNode* pop_front() noexcept;
@@ -71,6 +74,18 @@ class WaitList {
   WaitNode* last_ = nullptr;
 };
 static_assert(sizeof(WaitList) == 8);
+
+/// What a task's record has as the data of a wait whose operation is found by the primitive (operation.hpp): the awaiter begins so.
+struct FoundOperation {
+  void* operation;
+};
+/// What waits there: `found()` of the operation. Under the primitive's lock, of a node in a list: its task wrote the data of its wait
+/// before it took that lock to get there, and writes it again only after it was taken out, under the lock, by itself or by a grant,
+/// whose claim it then has seen. So nothing else orders the two.
+inline void* waiting_operation(const WaitNode& node) noexcept {
+  if (node.is_long()) return static_cast<const LongNode&>(node).operation;
+  return static_cast<const FoundOperation*>(TaskSlab::at(node.waiter.index())->wait.data)->operation;
+}
 
 /// Tasks whose waits have been ended under a lock; made before the lock is taken, so that they are scheduled after it was released.
 class WakeList {
@@ -93,7 +108,10 @@ class WakeList {
 /// Who a primitive is, for those who look on; and its lock. Half a cache line.
 class Primitive {
  public:
-  explicit Primitive(PrimitiveKind kind, Name name = {}) noexcept;
+  explicit Primitive(PrimitiveKind kind, Name name = {}) noexcept : who_{kind, name.text()} {
+    if (exact_runs.load(std::memory_order_relaxed)) [[unlikely]]
+      tell_birth();
+  }
   Primitive(const Primitive&) = delete;
   Primitive& operator=(const Primitive&) = delete;
 
@@ -108,38 +126,49 @@ class Primitive {
   /// The lock. In an exact kernel the calling step has used the primitive; `how` as the lab's strategies understand it.
   class Hold {
    public:
-    explicit Hold(const Primitive& primitive, Use how = Use::Write) noexcept : primitive_(primitive) {
-      primitive.lock_.lock();
+    explicit Hold(const Primitive& primitive, Use how = Use::Write) noexcept
+        : primitive_(primitive), as_owner_(primitive.lock_.enter(this_locker())) {
       primitive.note_use(how);
     }
-    ~Hold() { primitive_.lock_.unlock(); }
+    /// Of one that has been taken by `take_at_once`.
+    Hold(const Primitive& primitive, bool as_owner) noexcept : primitive_(primitive), as_owner_(as_owner) {}
+    ~Hold() { primitive_.let_go(as_owner_); }
     Hold(const Hold&) = delete;
     Hold& operator=(const Hold&) = delete;
 
    private:
     const Primitive& primitive_;
+    const bool as_owner_;
   };
+  /// The lock without its Hold, for a way of a few instructions, taken with `enter`; and let go.
+  KeptLock<>& lock() const noexcept { return lock_; }
+  void let_go(bool as_owner) const noexcept { lock_.leave(as_owner); }
   /// For what is done without the lock.
-  void note_use(Use how) const noexcept;
+  void note_use(Use how) const noexcept {
+    if (exact_runs.load(std::memory_order_relaxed)) [[unlikely]]
+      tell_use(how);
+  }
+  /// At some moment just now: a hint.
+  bool is_held() const noexcept { return lock_.is_held(); }
 
   // Under the lock:
   void enlist(WaitList& list, WaitNode& node) noexcept {
-    std::exchange(node.missed, false) ? list.push_front(node) : list.push_back(node);
+    node.take_missed() ? list.push_front(node) : list.push_back(node);
     ++waiting_;
     if (++waited_ == 0) ++waited_high_;
   }
-  /// The wait of a select is armed once more (sync/wait.hpp): the place in the list is of that wait now. False: it has none.
+  /// The wait of a select is armed once more (sync/operation.hpp): the place in the list is of that wait now. False: it has none.
   static bool keep_place(WaitNode& node, Waiter waiter) noexcept {
-    if (node.linked) node.waiter = waiter;
-    return node.linked;
+    if (node.linked()) node.waiter = waiter;
+    return node.linked();
   }
   /// After the wait: out of the list if it is still there. True: it had been granted.
   bool delist(WaitList& list, WaitNode& node) noexcept {
-    if (node.linked) {
+    if (node.linked()) {
       list.remove(node);
       --waiting_;
     }
-    return std::exchange(node.granted, false);
+    return node.take_granted();
   }
   /// Takes the first out of the list, and ends its wait. False: something else has ended it, and the next may be asked. Either way the
   /// node is not to be touched any more.
@@ -160,9 +189,12 @@ class Primitive {
   std::uint64_t waited() const noexcept { return (std::uint64_t{waited_high_} << 32) | waited_; }
 
  private:
+  void tell_birth() noexcept;
+  void tell_use(Use how) const noexcept;
+
   [[no_unique_address]] const PrimitiveName who_;
   std::uint16_t waited_high_ = 0;  // 48 bits together: a million waits a second for nine years
-  mutable SpinLock<> lock_;
+  mutable KeptLock<> lock_;
   LogicalId logical_;
   std::uint32_t waiting_ = 0;
   std::uint32_t waited_ = 0;

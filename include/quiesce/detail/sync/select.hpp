@@ -6,7 +6,7 @@
 //     claim is won (sync/primitive.hpp): at most one operation takes effect.
 //  3. After the wait every operation is taken out of its list. The one that was granted is the winner. A join is not granted: it wins
 //     if its task has ended and nothing else was; an ended task whose join does not win keeps its result.
-//  4. Operations that look again or close (wait.hpp) are taken out first. If one of them was granted, the others keep their places
+//  4. Operations that look again or close (operation.hpp) are taken out first. If one of them was granted, the others keep their places
 //     until it has said whether that is what it waits for; if it is not, one wait is armed for all once more.
 #include <array>
 #include <cstddef>
@@ -76,7 +76,9 @@ class JoinOperation : public JoinOperationBase {
   Outcome<T, E> take() noexcept {
     if (misuse_) return Outcome<T, E>::err(E(std::move(*misuse_)));
     JoinWait wait(CxCore{}, target_, true);
-    return collect_result<T, E>(wait, *current_task());
+    std::optional<Outcome<T, E>> result;
+    collect_result<T, E>(wait, *current_task(), result);
+    return std::move(*result);
   }
 };
 
@@ -155,7 +157,11 @@ struct SelectBranch {
   const OperationOps* ops;
   void* op;
   bool is_granted;  // else it is one that wins by a look (3 above)
-  WaitNode node = {};
+  LongNode node = {};
+
+  void renew_node(Waiter waiter) noexcept {
+    node = LongNode(waiter, ops->found == nullptr ? op : ops->found(op));
+  }
 };
 
 struct SelectBase {
@@ -179,6 +185,7 @@ struct SelectBase {
  private:
   bool answer(TaskRecord& task, std::size_t won, Outcome<>* refused) noexcept;
   bool refuse_request(TaskRecord& task) noexcept;
+  LeafNext begin(TaskRecord& task) noexcept;
   bool go_on(TaskRecord& task, LeafNext next) noexcept;
   LeafNext settle_with(TaskRecord& task, Outcome<>* refused) noexcept;
   LeafNext settle_request(TaskRecord& task) noexcept;
@@ -189,7 +196,8 @@ struct SelectBase {
   LeafNext look(TaskRecord& task) noexcept;
   std::optional<LeafNext> look_at_the_rest(TaskRecord& task, std::size_t but) noexcept;
   static LeafNext finish_closing(TaskRecord& task, void* data, TaskWord before) noexcept;
-  static const LeafOps select_wait, select_closing;
+  static LeafNext start_late(TaskRecord& task, void* data, TaskWord before) noexcept;
+  static const LeafOps select_wait, select_closing, select_late;
 };
 
 template <class Branch>

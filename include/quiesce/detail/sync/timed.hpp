@@ -72,10 +72,10 @@ class TimedOperation : TimedBase {
     return came_ || time_has_come();
   }
   void enlist(WaitNode& node) noexcept {
-    node.operation = &op_;
     op_.enlist(node);
     arm(node.waiter);
   }
+  auto& found() noexcept requires IsFound<Op> { return op_.found(); }
   bool delist(WaitNode& node) noexcept {
     late_ = alarm_.disarm();
     came_ = op_.delist(node);
@@ -119,10 +119,7 @@ class TimedOperation : TimedBase {
 
   void armed() noexcept requires Closes<Op> { op_.armed(); }
   bool close(bool won) noexcept requires Closes<Op> { return op_.close(won && came_); }
-  void close_enlist(WaitNode& node) noexcept requires Closes<Op> {
-    node.operation = &op_;
-    op_.close_enlist(node);
-  }
+  void close_enlist(WaitNode& node) noexcept requires Closes<Op> { op_.close_enlist(node); }
   void closed() noexcept requires Closes<Op> { op_.closed(); }
 
  private:

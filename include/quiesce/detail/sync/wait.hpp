@@ -1,188 +1,108 @@
 #pragma once
-// Awaiting one operation of a primitive: what `mutex.lock(cx)` or `rx.recv(cx)` gives.
+// Awaiting one operation (operation.hpp), which is what `mutex.lock(cx)` or `rx.recv(cx)` gives.
 //
-// An operation is a small movable object that says how one thing is waited for. All its functions are called by the task that waits;
-// they take the primitive's lock (Primitive::Hold) themselves, and throw nothing:
-//   using value_type = T;  using error_type = E;
-//   bool try_now()               it takes effect, if it can at once. True: `take` comes next
-//   void enlist(WaitNode&)       the wait is armed: into the list, and then, in the same critical section, whoever can be is granted
-//   bool delist(WaitNode&)       after a wait: out of the list, if it is there. True: it had been granted; `take` or `give_back` is next
-//   Outcome<T, E> take()         what it has given, once; Err where the primitive refuses (closed, misuse)
-//   void give_back()             instead of `take`: as if it had not been granted
-//   WaitSubject subject() const  who is waited for; called while the task waits, by any thread
-//   static constexpr const char* what    a literal for reports: "a permit of a semaphore"
-// Once the wait is armed an operation takes effect by a claim of it only, never by itself: so of those that one `select` waits for at
-// most one does.
-//
-// Two more things that an operation may be; all of them are called by the task that waits, under no lock.
-//  One that *looks again*: being woken says only that what it waits for may have come (Value::wait_until).
-//   bool again()                 once it was granted, or `try_now` gave true: false: not yet, and the wait is armed once more. What
-//                                was granted until then had no effect that others see; `give_back` undoes it where the wait is not
-//                                armed again. May run code of the user, and throw: then the task's coroutine ends Panicked, as by
-//                                a child that did
-//  One that *closes*: before its task goes on something must be had that no request cuts short (CondVar: the lock).
-//   void armed()                 after `enlist` of all that a select waits for, if nothing has come meanwhile
-//   bool close(bool won)         after the wait, however it ended: true: nothing is to be waited for
-//   void close_enlist(WaitNode&) a stubborn wait is armed: registers it with what ends it, which claims it, at once perhaps
-//   void closed()                after that wait
-//  The order is: delist, close, again, take. An escalated task (C10) is not kept by `close`.
-// Arming once more: in a select the others keep their places meanwhile. They cannot be granted, for the wait is claimed; whoever
-// tried takes the node out of the list and marks it (`missed`), and it comes back to the front of its line.
-//   bool keep_place(WaitNode&, Waiter)   where the place is worth keeping: Primitive::keep_place under the lock. Else, and where that
-//                                gives false, the operation is enlisted anew. Those that look again are always enlisted anew
-//
-// Laws that every operation obeys (docs/laws.md): it is a cancel point, also when it could go on at once; it refuses before it has
-// any effect; a request that wins leaves nothing behind; `.outcome()` shows Cancelled or Err instead of ending the coroutine.
+//  1. What can take effect at once, in a step that has awaits left, with no request there and nobody to be told, does so inline.
+//  2. Else `WaitCall` sees to it, which knows no types: a context that is not the running task's, a request, giving way first, what looks
+//     again or closes; and then the wait: its node, in the promise, goes into the list.
+//  3. Of a wait that has ended by a grant the value is taken; by a request, the list is left. Either way the coroutine goes on or has ended
+//     there: `settle`, which knows the types.
+//  4. The record knows the wait by one word, its data, which is written before the node gets into the list and not again before it has
+//     left it: who has the lock of the primitive and sees the node there may follow it. It is the awaiter, or what stands for it:
+//       - An operation that is one word and never changes (IsWord) is that word itself, and nothing of it is in the frame but where
+//         the compiler is g++, which keeps an awaiter whatever becomes of it.
+//       - One that its primitive must find (IsFound) has an awaiter that begins with a pointer to it (FoundOperation).
+#include <bit>
 #include <concepts>
 #include <coroutine>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <exception>
-#include <optional>
+#include <new>
 #include <type_traits>
 #include <utility>
 
 #include "quiesce/cx.hpp"
 #include "quiesce/detail/coro/promise.hpp"
-#include "quiesce/detail/sync/primitive.hpp"
+#include "quiesce/detail/sync/operation.hpp"
 #include "quiesce/task.hpp"
 
 namespace quiesce {
 
 namespace detail {
 
-template <class Op>
-concept WaitOperation = std::move_constructible<Op> && requires(Op op, const Op& look, WaitNode& node) {
-  typename Op::value_type;
-  typename Op::error_type;
-  { op.try_now() }
-  noexcept->std::same_as<bool>;
-  { op.enlist(node) }
-  noexcept;
-  { op.delist(node) }
-  noexcept->std::same_as<bool>;
-  { op.take() }
-  noexcept->std::same_as<Outcome<typename Op::value_type, typename Op::error_type>>;
-  { op.give_back() }
-  noexcept;
-  { look.subject() }
-  noexcept->std::same_as<WaitSubject>;
-  { Op::what } -> std::convertible_to<const char*>;
-};
-
-enum class Look : std::uint8_t { Yes, NotYet, Threw };
-
-/// What only some operations do; what is null they do not.
-struct OperationMore {
-  Look (*again)(void*, std::exception_ptr& thrown) noexcept;
-  void (*armed)(void*) noexcept;
-  bool (*close)(void*, bool won) noexcept;
-  void (*close_enlist)(void*, WaitNode&) noexcept;
-  void (*closed)(void*) noexcept;
-};
-/// An operation without its type.
-struct OperationOps {
-  bool (*try_now)(void*) noexcept;
-  void (*enlist)(void*, WaitNode&) noexcept;
-  bool (*delist)(void*, WaitNode&) noexcept;
-  void (*give_back)(void*) noexcept;
-  WaitSubject (*subject)(const void*) noexcept;
-  void (*renew)(void*, WaitNode&, Waiter) noexcept;
-  const OperationMore* more;
-};
-
-template <class Op>
-concept LooksAgain = requires(Op op) {
-  { op.again() } -> std::same_as<bool>;
-};
-template <class Op>
-concept Closes = requires(Op op) {
-  { op.close(true) } -> std::same_as<bool>;
-};
-
-template <class Op>
-Look look_again(void* op, std::exception_ptr& thrown) noexcept {
-  try {
-    return static_cast<Op*>(op)->again() ? Look::Yes : Look::NotYet;
-  } catch (...) {
-    thrown = std::current_exception();
-    return Look::Threw;
+/// What a wait for one operation keeps while it is on, besides the operation: its context, and two notes in what the index leaves free. The
+/// node is in the promise (PromiseBase::node).
+class WaitState {
+ public:
+  WaitState() = default;
+  explicit WaitState(const CxCore& cx) noexcept : index_(cx.task.index()), generation_(cx.generation) {}
+  CxCore context() const noexcept { return {TaskRef(index_ & ~(won_note | filled_note)), generation_}; }
+  /// Before anything is noted.
+  bool is_of(const TaskRecord& task) const noexcept {
+    return index_ == task.index && generation_ == task.generation.load(std::memory_order_relaxed);
   }
-}
-template <class Op>
-constexpr OperationMore operation_more() {
-  OperationMore more{};
-  if constexpr (LooksAgain<Op>) more.again = look_again<Op>;
-  if constexpr (Closes<Op>) {
-    more.armed = [](void* op) noexcept { static_cast<Op*>(op)->armed(); };
-    more.close = [](void* op, bool won) noexcept { return static_cast<Op*>(op)->close(won); };
-    more.close_enlist = [](void* op, WaitNode& node) noexcept { static_cast<Op*>(op)->close_enlist(node); };
-    more.closed = [](void* op) noexcept { static_cast<Op*>(op)->closed(); };
-  }
-  return more;
-}
-template <class Op>
-inline constexpr OperationMore more_of_operation = operation_more<Op>();
-
-template <class Op>
-void renew_operation(void* erased, WaitNode& node, Waiter waiter) noexcept {
-  Op& op = *static_cast<Op*>(erased);
-  if constexpr (requires { op.keep_place(node, waiter); }) {
-    if (op.keep_place(node, waiter)) return;
-    node.waiter = waiter;
-    node.operation = erased;
-  } else {
-    op.delist(node);
-    node = WaitNode{.waiter = waiter, .operation = erased};
-  }
-  op.enlist(node);
-}
-template <class Op>
-inline constexpr OperationOps operation_ops{
-    [](void* op) noexcept { return static_cast<Op*>(op)->try_now(); },
-    [](void* op, WaitNode& node) noexcept { static_cast<Op*>(op)->enlist(node); },
-    [](void* op, WaitNode& node) noexcept { return static_cast<Op*>(op)->delist(node); },
-    [](void* op) noexcept { static_cast<Op*>(op)->give_back(); },
-    [](const void* op) noexcept { return static_cast<const Op*>(op)->subject(); },
-    renew_operation<Op>,
-    LooksAgain<Op> || Closes<Op> ? &more_of_operation<Op> : nullptr};
-
-/// A wait for one operation, whatever it is.
-struct WaitBase {
-  const LeafOps* leaf;
-  const OperationOps* ops;
-  void* op = nullptr;
-  WaitNode node;  // in the primitive's list, under its lock
-  bool observed;
-  bool won = false;  // while it closes: else a request has won
-  /// Collects what the operation gave, or `refused`. True: the awaiting coroutine has ended with it.
-  bool (*settle)(WaitBase&, TaskRecord&, Outcome<>* refused) noexcept = nullptr;
-
-  WaitBase(const LeafOps* as_leaf, const OperationOps* of, bool observes)
-      : leaf(as_leaf), ops(of), observed(observes) {}
-  /// True: the coroutine stays suspended, or has ended.
-  bool start(PromiseBase& self, CxCore cx) noexcept;
-  static LeafNext finish(TaskRecord& task, void* data, TaskWord before) noexcept;
-  static WaitSubject subject(void* data) noexcept {
-    const auto& wait = *static_cast<const WaitBase*>(data);
-    return wait.ops->subject(wait.op);
-  }
+  /// While it closes: else a request has won.
+  bool won() const noexcept { return (index_ & won_note) != 0; }
+  void note_won(bool won) noexcept { index_ = won ? index_ | won_note : index_ & ~won_note; }
+  /// What it gives is there: the awaiter has it until its end.
+  bool filled() const noexcept { return (index_ & filled_note) != 0; }
+  void note_filled() noexcept { index_ |= filled_note; }
 
  private:
-  bool answer(TaskRecord& task, Outcome<>* refused) noexcept;
-  bool refuse_request(TaskRecord& task) noexcept;
-  bool arm(TaskRecord& task) noexcept;
-  // Of an operation that looks again or closes.
-  bool start_with_more(TaskRecord& task) noexcept;
-  LeafNext end_wait(TaskRecord& task) noexcept;
-  LeafNext look(TaskRecord& task) noexcept;
-  LeafNext settle_with(TaskRecord& task, Outcome<>* refused) noexcept;
-  LeafNext settle_request(TaskRecord& task) noexcept;
-  static LeafNext finish_closing(TaskRecord& task, void* data, TaskWord before) noexcept;
-  static const LeafOps closing;
+  static constexpr std::uint32_t won_note = 1u << 30, filled_note = 1u << 31;
+  std::uint32_t index_ = 0, generation_ = 0;
 };
-template <class Op>
-inline constexpr LeafOps leaf_of_operation{WaitBase::finish, Op::what, true,
-                                           nullptr,          nullptr,  WaitBase::subject};
+
+inline constexpr const char* closing_what = "what a wait must have before its task goes on";
+inline constexpr const char* late_what = "its turn";
+/// What is the same for all waits for one type of operation in one type of coroutine.
+struct WaitKind {
+  const OperationOps* ops;
+  LeafOps waits, closes;
+  LeafOps begins_late;  // it gives way first
+  bool observed;
+  /// Collects what the operation gave, or `refused`. True: the awaiting coroutine has ended with it.
+  bool (*settle)(void* data, TaskRecord&, Outcome<>* refused) noexcept;
+};
+
+/// A wait for one operation, whatever it is, as long as a function of it runs.
+struct WaitCall {
+  const WaitKind& kind;
+  TaskRecord& task;
+  WaitState& state;
+  void* op;
+  void* data;  // the record's word for it (4)
+
+  /// True: the coroutine stays suspended, or has ended.
+  bool start() const noexcept;
+  /// It could not take effect at once.
+  bool wait() const noexcept;
+  LeafNext finish(TaskWord before) const noexcept;
+  LeafNext finish_closing() const noexcept;
+  LeafNext start_late() const noexcept;
+
+ private:
+  bool settle(Outcome<>* refused) const noexcept { return kind.settle(data, task, refused); }
+  bool answer(Outcome<>* refused) const noexcept;
+  bool refuse_request() const noexcept;
+  [[gnu::always_inline]] bool arm_here() const noexcept;
+  [[gnu::noinline]] bool arm() const noexcept;
+  PromiseBase& leaf() const noexcept;
+  WaitNode& node() const noexcept;
+  // Of an operation that looks again or closes.
+  bool start_with_more() const noexcept;
+  LeafNext end_wait() const noexcept;
+  LeafNext look() const noexcept;
+  LeafNext settle_with(Outcome<>* refused) const noexcept;
+  LeafNext settle_request() const noexcept;
+};
+
+/// Nothing stands in the way of an operation that can take effect at once: it is a cancel point that nobody is told of, no request is
+/// there, and the step has awaits left. Else `WaitCall::start` sees to it.
+inline bool goes_straight_on(const TaskRecord& task, const WaitState& state) noexcept {
+  return state.is_of(task) && !task.watched && task.cooperative_left > 1 && !task.word.load().must_observe();
+}
 
 /// What the user's code threw, as the outcome of the operation that ran it.
 Outcome<> panic_as_outcome(TaskRecord& task, std::exception_ptr thrown) noexcept;
@@ -197,8 +117,77 @@ void end_leaf_with(TaskRecord& task, Outcome<T, E>&& failure) {
   promise.ended = true;
 }
 
+/// An operation that does better where it is all that its task waits for, in `co_await x.op(cx)`:
+///   using Alone = ...;  static const OperationOps Alone::alone_ops   the operation as seen there; Alone is the class or a base of it
+///   bool at_once(TaskRecord&)    what `try_now` does, of a task of which nobody wants to be told; no more than a few instructions
+///   T taken_at_once()            then, instead of `take`
+template <class Op>
+concept HasAlone = requires(Op op, TaskRecord& task) {
+  typename Op::Alone;
+  { op.at_once(task) } -> std::same_as<bool>;
+};
+template <class Op>
+constexpr const OperationOps* ops_alone() noexcept {
+  if constexpr (HasAlone<Op>) {
+    return &Op::Alone::alone_ops;
+  } else {
+    return &operation_ops<Op>;
+  }
+}
+
+/// An operation that is a word and stays what it is while it is waited for: a pointer to what has waiters, with nothing to give but that
+/// the wait is over. It says so itself: `static constexpr bool is_word = true`.
+template <class Op>
+concept IsWord = requires {
+  requires Op::is_word;
+};
+template <class Op>
+struct WordCheck {
+  static_assert(std::is_trivially_copyable_v<Op> && sizeof(Op) == sizeof(void*) &&
+                alignof(Op) == alignof(void*));
+  static_assert(std::is_void_v<typename Op::value_type>);
+  static_assert(!LooksAgain<Op> && !Closes<Op> && !HasAlone<Op> && !IsFound<Op>);
+};
+/// One that may be copied and forgotten, and that nobody looks for: its await takes it by value, so that it is in the frame once.
+template <class Op>
+concept IsCopied = std::is_trivially_copyable_v<Op> && !IsFound<Op>;
+
+/// An operation that never fails once it has taken effect, and that does better than `take` in a wait that gives no Outcome:
+///   void give(value_type* place)           as `take`, into raw memory
+///   static value_type given(value_type&)   out of that place, for the coroutine
+template <class Op>
+concept Gives = requires(Op op, typename Op::value_type* place) {
+  op.give(place);
+  { Op::given(*place) } -> std::same_as<typename Op::value_type>;
+};
+
 template <class Op, bool Observed>
 class WaitAwaiter;
+template <class Op>
+class WordAwaiter;
+template <class Op, bool Observed>
+struct WaitAwaiterOf {
+  using Type = WaitAwaiter<Op, Observed>;
+};
+template <IsWord Op>
+struct WaitAwaiterOf<Op, false> {
+  using Type = WordAwaiter<Op>;
+};
+
+template <class Op>
+struct AwaitedByReference {};
+template <IsCopied Op>
+struct AwaitedByReference<Op> {
+  using quiesce_awaited_in_place = void;
+};
+
+/// How a word says that its wait has a context that is not the running task's, and which.
+inline std::uintptr_t foreign_word(const CxCore& cx) noexcept {
+  return std::uintptr_t{cx.generation} << 32 | std::uintptr_t{cx.task.index()} << 1 | 1;
+}
+inline CxCore context_of_foreign(std::uintptr_t word) noexcept {
+  return {TaskRef(static_cast<std::uint32_t>(word) >> 1), static_cast<std::uint32_t>(word >> 32)};
+}
 
 template <class Op>
 struct NeedsContext {
@@ -242,146 +231,442 @@ class [[nodiscard]] Operation {
   Op op_;
 };
 
+namespace detail {
+
+/// An operation and what is to be kept while it is waited for. Not two members: who knows where the one is knows the other.
+template <class Op>
+struct Waiting : Op {
+  WaitState state;
+
+  Waiting(const CxCore& cx, Op&& operation) : Op(std::move(operation)), state(cx) {}
+  template <class... Args>
+  Waiting(const CxCore& cx, std::in_place_t, Args&&... args) : Op(std::forward<Args>(args)...), state(cx) {}
+  Op& op() noexcept { return *this; }
+};
+
+}  // namespace detail
+
 /// An operation with the context that waits: `co_await` it once, or `.outcome()` of it.
 template <class Op>
-class [[nodiscard]] Wait {
+class [[nodiscard]] Wait : public detail::AwaitedByReference<Op> {
  public:
-  using quiesce_awaiter = detail::WaitAwaiter<Op, false>;
+  using quiesce_awaiter = typename detail::WaitAwaiterOf<Op, false>::Type;
   using quiesce_operation = Op;
   using value_type = typename Op::value_type;
 
-  class [[nodiscard]] Observed {
+  class [[nodiscard]] Observed : public detail::AwaitedByReference<Op> {
    public:
-    using quiesce_awaiter = detail::WaitAwaiter<Op, true>;
+    using quiesce_awaiter = typename detail::WaitAwaiterOf<Op, true>::Type;
     using quiesce_operation = Op;
-    Observed(const detail::CxCore& cx, Op op) : cx_(cx), op_(std::move(op)) {}
-    Op detail_operation() && { return std::move(op_); }
+    explicit Observed(detail::Waiting<Op>&& waiting) : waiting_(std::move(waiting)) {}
+    Op detail_operation() && { return std::move(waiting_.op()); }
 
    private:
     friend quiesce_awaiter;
-    detail::CxCore cx_;
-    Op op_;
+    detail::Waiting<Op> waiting_;
   };
 
-  Wait(const detail::CxCore& cx, Op op) : cx_(cx), op_(std::move(op)) {}
-  Observed outcome() && { return Observed(cx_, std::move(op_)); }
-  Op detail_operation() && { return std::move(op_); }
+  Wait(const detail::CxCore& cx, Op op) : waiting_(cx, std::move(op)) {}
+  /// The operation of these, without a copy.
+  template <class... Args>
+  Wait(const detail::CxCore& cx, std::in_place_t where, Args&&... args)
+      : waiting_(cx, where, std::forward<Args>(args)...) {}
+  Observed outcome() && { return Observed(std::move(waiting_)); }
+  Op detail_operation() && { return std::move(waiting_.op()); }
 
  private:
   friend quiesce_awaiter;
-  detail::CxCore cx_;
-  Op op_;
+  /// Of an operation that is a word, for its await in that task: it, or a foreign_word.
+  std::uintptr_t in(const detail::TaskRecord& task) const noexcept {
+    if (waiting_.state.is_of(task)) return std::bit_cast<std::uintptr_t>(static_cast<const Op&>(waiting_));
+    return detail::foreign_word(waiting_.state.context());
+  }
+  detail::Waiting<Op> waiting_;
 };
 
 namespace detail {
 
-/// Points at the awaitable, which lives in the awaiting frame until the expression has ended.
+/// Where the awaiter has the operation: it is a copy, or points at the awaitable, which is in the frame until its expression has ended.
+template <class Op>
+class WaitingPlace {
+ public:
+  explicit WaitingPlace(Waiting<Op>& waiting) noexcept : place_(&waiting) {}
+  Waiting<Op>& get() noexcept { return *place_; }
+
+ private:
+  Waiting<Op>* place_;
+};
+template <IsCopied Op>
+class WaitingPlace<Op> {
+ public:
+  explicit WaitingPlace(const Waiting<Op>& waiting) noexcept : place_(waiting) {}
+  Waiting<Op>& get() noexcept { return place_; }
+
+ private:
+  Waiting<Op> place_;
+};
+/// The same word by word, where the wait is at once over most of the time: a load of two words that were stored one by one, as g++ copies
+/// them, waits until they are in the cache.
+template <IsCopied Op>
+requires HasAlone<Op>
+class WaitingPlace<Op> {
+  using Held = Waiting<Op>;
+  static_assert(std::is_trivially_copyable_v<Held> && sizeof(Held) % sizeof(std::uint64_t) == 0);
+
+ public:
+  explicit WaitingPlace(const Held& waiting) noexcept {
+    for (std::size_t at = 0; at < sizeof(Held); at += sizeof(std::uint64_t)) {
+      std::uint64_t word;
+      std::memcpy(&word, reinterpret_cast<const std::byte*>(&waiting) + at, sizeof(word));
+      __asm__("" : "+r"(word));  // in a register: no compiler makes one load of two
+      std::memcpy(place_ + at, &word, sizeof(word));
+    }
+  }
+  Held& get() noexcept { return *std::launder(reinterpret_cast<Held*>(place_)); }
+
+ private:
+  alignas(Held) std::byte place_[sizeof(Held)];
+};
+/// What is found is the operation or a base of it, so that the one pointer does, or else a part.
+template <IsFound Op>
+class WaitingPlace<Op> : FoundOperation {
+  using Found = std::remove_reference_t<decltype(std::declval<Op&>().found())>;
+  static constexpr bool is_whole = std::derived_from<Op, Found>;
+  struct None {};
+
+ public:
+  explicit WaitingPlace(Waiting<Op>& waiting) noexcept : FoundOperation{&waiting.found()} {
+    if constexpr (!is_whole) place_ = &waiting;
+  }
+  Waiting<Op>& get() noexcept {
+    if constexpr (is_whole) {
+      return static_cast<Waiting<Op>&>(static_cast<Op&>(*static_cast<Found*>(operation)));
+    } else {
+      return *place_;
+    }
+  }
+
+ private:
+  [[no_unique_address]] std::conditional_t<is_whole, None, Waiting<Op>*> place_;
+};
+
+#if defined(__GNUC__) && !defined(__clang__)
+/// An operation that is a word, with its context, in one word. g++ 12 keeps in the frame not only the awaiter but what is awaited, too. So the
+/// context is looked at where the wait is made: if it is the running task's own, as ever, 16 bits of it are kept above the address, which
+/// tell a wait that another task has made. Else it is noted with the running task, until that awaits.
+class WordWithContext {
+ public:
+  WordWithContext(const CxCore& cx, std::uintptr_t operation) noexcept : word_(made(cx, operation)) {}
+  std::uintptr_t operation() const noexcept { return word_ & (tag_one - 2); }
+  /// What an await of it is in that task, which runs: the operation, or a foreign_word.
+  std::uintptr_t in(const TaskRecord& task) const noexcept {
+    if ((word_ & 1) == 0 && word_ / tag_one == tag_of(task)) [[likely]]
+      return operation();
+    return with_care(task);
+  }
+  /// The context, for the running task.
+  CxCore context() const noexcept;
+
+ private:
+  static constexpr std::uintptr_t tag_one = std::uintptr_t{1} << 48;  // addresses of user space are below 2^47
+  static std::uintptr_t tag_of(const TaskRecord& task) noexcept {
+    return static_cast<std::uint16_t>(task.index * 40503u + task.generation.load(std::memory_order_relaxed));
+  }
+  static std::uintptr_t made(const CxCore& cx, std::uintptr_t operation) noexcept;
+  std::uintptr_t with_care(const TaskRecord& task) const noexcept;
+
+  std::uintptr_t word_;
+};
+#endif
+
+}  // namespace detail
+
+#if defined(__GNUC__) && !defined(__clang__)
+template <detail::IsWord Op>
+class [[nodiscard]] Wait<Op> {
+ public:
+  using quiesce_awaiter = detail::WordAwaiter<Op>;
+  using quiesce_awaited_in_place = void;
+  using quiesce_operation = Op;
+  using value_type = typename Op::value_type;
+
+  class [[nodiscard]] Observed : public detail::AwaitedByReference<Op> {
+   public:
+    using quiesce_awaiter = detail::WaitAwaiter<Op, true>;
+    using quiesce_operation = Op;
+    explicit Observed(detail::Waiting<Op>&& waiting) : waiting_(std::move(waiting)) {}
+    Op detail_operation() && { return std::move(waiting_.op()); }
+
+   private:
+    friend quiesce_awaiter;
+    detail::Waiting<Op> waiting_;
+  };
+
+  Wait(const detail::CxCore& cx, const Op& op) noexcept : word_(cx, std::bit_cast<std::uintptr_t>(op)) {}
+  Observed outcome() && {
+    return Observed(detail::Waiting<Op>(word_.context(), std::move(*this).detail_operation()));
+  }
+  Op detail_operation() && { return std::bit_cast<Op>(word_.operation()); }
+
+ private:
+  friend quiesce_awaiter;
+  std::uintptr_t in(const detail::TaskRecord& task) const noexcept { return word_.in(task); }
+  detail::WordWithContext word_;
+};
+#endif
+
+namespace detail {
+
+/// What a wait has given, until the coroutine takes it. `WaitState::filled` says whether it is there.
+template <class T>
+class GivenPlace {
+ public:
+  void put(T&& value) noexcept { new (bytes_) T(std::move(value)); }
+  T& get() noexcept { return *std::launder(reinterpret_cast<T*>(bytes_)); }
+
+ private:
+  alignas(T) std::byte bytes_[sizeof(T)];
+};
+template <>
+class GivenPlace<void> {};
+
 template <class Op, bool Observed>
-class WaitAwaiter : WaitBase {
+class WaitAwaiter {
   static_assert(WaitOperation<Op>);
   using T = typename Op::value_type;
   using E = typename Op::error_type;
-  using Awaitable = std::conditional_t<Observed, typename Wait<Op>::Observed, Wait<Op>>;
+  using Result = Outcome<T, E>;
+  using Given = std::conditional_t<Observed, Result, T>;
+  static constexpr bool has_more = LooksAgain<Op> || Closes<Op> || HasAlone<Op>;
+  static constexpr bool gives = Gives<Op> && !Observed;
+  static constexpr bool has_end = !std::is_void_v<Given> && !std::is_trivially_destructible_v<Given>;
 
  public:
   template <class A>
-  explicit WaitAwaiter(A&& what)
-      : WaitBase(&leaf_of_operation<Op>, &operation_ops<Op>, Observed), what_(&what) {
-    op = &what_->op_;
+  explicit WaitAwaiter(A&& what) noexcept : waiting_(what.waiting_) {}
+  WaitAwaiter(const WaitAwaiter&) = delete;
+  WaitAwaiter& operator=(const WaitAwaiter&) = delete;
+  ~WaitAwaiter() {
+    if constexpr (has_end) {
+      if (state().filled()) given_.get().~Given();
+    }
   }
+  bool await_ready() const noexcept { return false; }
+
+  /// True: the coroutine stays suspended, or has ended. What can take effect at once and is not asked to wait first does so here, inline.
+  template <class U, class F>
+  bool await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept {
+    Promise<U, F>& promise = self.promise();
+    TaskRecord& task = *promise.task;
+    if constexpr (HasAlone<Op>) {
+      if (goes_straight_on(task, state()) && op().at_once(task)) [[likely]] {
+        --task.cooperative_left;
+        if constexpr (Observed) {
+          given_.put(Result::ok(op().taken_at_once()));
+        } else {
+          given_.put(op().taken_at_once());
+        }
+        if constexpr (has_end) state().note_filled();
+        return false;
+      }
+    } else if constexpr (!has_more) {
+      if (goes_straight_on(task, state())) [[likely]] {
+        if (!op().try_now()) return call<U, F>(task, this).wait();
+        --task.cooperative_left;
+        if (!take_or_end<U, F>(promise)) [[likely]]
+          return false;
+        signal(task, Signal::Ended);
+        return true;
+      }
+    }
+    return call<U, F>(task, this).start();
+  }
+
+  Given await_resume() noexcept(std::is_void_v<Given>) {
+    if constexpr (gives) {
+      return Op::given(given_.get());
+    } else if constexpr (!std::is_void_v<Given>) {
+      return std::move(given_.get());
+    }
+  }
+
+ private:
+  WaitState& state() noexcept { return waiting_.get().state; }
+  Op& op() noexcept { return waiting_.get(); }
+  static WaitAwaiter& of(void* awaiter) noexcept { return *static_cast<WaitAwaiter*>(awaiter); }
+
+  /// True: the coroutine has ended.
+  template <class U, class F>
+  bool take_or_end(Promise<U, F>& promise) noexcept {
+    if constexpr (gives) {
+      op().give(&given_.get());
+      if constexpr (has_end) state().note_filled();
+      return false;
+    } else {
+      return put_or_end(promise, op().take());
+    }
+  }
+  /// True: the coroutine has ended.
+  template <class U, class F>
+  bool put_or_end(Promise<U, F>& promise, Result&& outcome) noexcept {
+    if constexpr (Observed) {
+      given_.put(std::move(outcome));
+    } else {
+      if (!outcome.is_ok()) [[unlikely]] {
+        put_failure(promise, std::move(outcome));
+        promise.ended = true;
+        return true;
+      }
+      if constexpr (!std::is_void_v<T>) given_.put(std::move(outcome).value());
+    }
+    if constexpr (has_end) state().note_filled();
+    return false;
+  }
+  template <class U, class F>
+  static bool settle(void* awaiter, TaskRecord& task, Outcome<>* refused) noexcept {
+    auto& promise = static_cast<Promise<U, F>&>(*static_cast<PromiseBase*>(task.leaf));
+    if (refused == nullptr) return of(awaiter).template take_or_end<U, F>(promise);
+    return of(awaiter).template put_or_end<U, F>(promise, std::move(*refused).template failure_as<T, E>());
+  }
+
+  template <class U, class F>
+  static WaitCall call(TaskRecord& task, void* awaiter) noexcept {
+    Op& op = of(awaiter).op();
+    if constexpr (HasAlone<Op>) {
+      return {kind<U, F>, task, of(awaiter).state(), static_cast<typename Op::Alone*>(&op), awaiter};
+    } else {
+      return {kind<U, F>, task, of(awaiter).state(), &op, awaiter};
+    }
+  }
+  template <class U, class F>
+  static LeafNext finish(TaskRecord& task, void* awaiter, TaskWord before) noexcept {
+    if constexpr (!has_more) {  // a grant is known by the claim
+      if (!before.has(TaskWord::by_request_bit)) [[likely]]
+        return settle<U, F>(awaiter, task, nullptr) ? LeafNext::Ended : LeafNext::Resume;
+    }
+    return call<U, F>(task, awaiter).finish(before);
+  }
+  template <class U, class F>
+  static LeafNext finish_closing(TaskRecord& task, void* awaiter, TaskWord) noexcept {
+    return call<U, F>(task, awaiter).finish_closing();
+  }
+  template <class U, class F>
+  static LeafNext start_late(TaskRecord& task, void* awaiter, TaskWord) noexcept {
+    return call<U, F>(task, awaiter).start_late();
+  }
+  static WaitSubject subject(void* awaiter) noexcept { return of(awaiter).op().subject(); }
+
+  template <class U, class F>
+  static constexpr WaitKind kind{ops_alone<Op>(),
+                                 {finish<U, F>, Op::what, true, nullptr, nullptr, subject, true},
+                                 {finish_closing<U, F>, closing_what, false, nullptr, nullptr, subject, true},
+                                 {start_late<U, F>, late_what, true, nullptr, nullptr, subject, true},
+                                 Observed,
+                                 settle<U, F>};
+
+  WaitingPlace<Op> waiting_;  // first (FoundOperation)
+  [[no_unique_address]] GivenPlace<Given> given_;
+};
+
+/// A word from when an await begins until its coroutine suspends. g++ 12 begins both awaits of `co_await a + co_await b` before it suspends in
+/// the first; clang begins one at a time, so there the word may be in the record from the start.
+class WaitWord {
+ public:
+#if defined(__GNUC__) && !defined(__clang__)
+  WaitWord(TaskRecord&, std::uintptr_t word) noexcept : word_(word) {}
+  std::uintptr_t get(const TaskRecord&) const noexcept { return word_; }
+
+ private:
+  std::uintptr_t word_;
+#else
+  WaitWord(TaskRecord& task, std::uintptr_t word) noexcept { task.wait.data = reinterpret_cast<void*>(word); }
+  std::uintptr_t get(const TaskRecord& task) const noexcept {
+    return reinterpret_cast<std::uintptr_t>(task.wait.data);
+  }
+#endif
+};
+
+/// `co_await event.wait(cx)`: of an operation that is a word. Where the context is not the running task's, the word is that instead.
+template <class Op>
+class WordAwaiter {
+  static_assert(WaitOperation<Op> && sizeof(WordCheck<Op>) > 0);
+
+ public:
+  WordAwaiter(const Wait<Op>& what, TaskRecord& task) noexcept : word_(task, what.in(task)) {}
+  WordAwaiter(const WordAwaiter&) = delete;
+  WordAwaiter& operator=(const WordAwaiter&) = delete;
   bool await_ready() const noexcept { return false; }
 
   template <class U, class F>
   bool await_suspend(std::coroutine_handle<Promise<U, F>> self) noexcept {
-    settle = [](WaitBase& base, TaskRecord& task, Outcome<>* refused) noexcept {
-      auto& wait = static_cast<WaitAwaiter&>(base);
-      if (refused != nullptr) {
-        wait.outcome_.emplace(std::move(*refused).template failure_as<T, E>());
-      } else {
-        wait.outcome_.emplace(wait.what_->op_.take());
-      }
-      if constexpr (!Observed) {
-        if (!wait.outcome_->is_ok()) {
-          end_leaf_with<U, F>(task, std::move(*wait.outcome_));
-          return true;
-        }
-      }
+    Promise<U, F>& promise = self.promise();
+    TaskRecord& task = *promise.task;
+    const std::uintptr_t word = word_.get(task);
+    const bool is_own = (word & 1) == 0;
+    Call<U, F> made(task, reinterpret_cast<void*>(word));
+    if (is_own && !task.watched && task.cooperative_left > 1 && !task.word.load().must_observe()) [[likely]] {
+      if (!made.op.try_now()) return made.call().wait();
+      --task.cooperative_left;
+      if (!put_or_end(promise, made.op.take())) [[likely]]
+        return false;
+      signal(task, Signal::Ended);
+      return true;
+    }
+    made.state = WaitState(is_own ? CxCore{&task, task.generation.load(std::memory_order_relaxed)}
+                                  : context_of_foreign(word));
+    return made.call().start();
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  static Op op_of(void* data) noexcept { return std::bit_cast<Op>(data); }
+
+  /// A call, and what it points at.
+  template <class U, class F>
+  struct Call {
+    TaskRecord& task;
+    void* data;
+    Op op = op_of(data);
+    WaitState state = {};
+
+    Call(TaskRecord& of, void* word) noexcept : task(of), data(word) {}
+    WaitCall call() noexcept { return {kind<U, F>, task, state, &op, data}; }
+  };
+
+  template <class U, class F>
+  static bool put_or_end(Promise<U, F>& promise, Outcome<void, typename Op::error_type>&& outcome) noexcept {
+    if (outcome.is_ok()) [[likely]]
       return false;
-    };
-    return start(self.promise(), what_->cx_);
+    put_failure(promise, std::move(outcome));
+    return promise.ended = true;
   }
-
-  auto await_resume() {
-    if constexpr (Observed) {
-      return std::move(*outcome_);
-    } else if constexpr (!std::is_void_v<T>) {
-      return std::move(*outcome_).value();
-    }
+  template <class U, class F>
+  static bool settle(void* data, TaskRecord& task, Outcome<>* refused) noexcept {
+    auto& promise = static_cast<Promise<U, F>&>(*static_cast<PromiseBase*>(task.leaf));
+    if (refused == nullptr) return put_or_end(promise, op_of(data).take());
+    return put_or_end(promise, std::move(*refused).template failure_as<void, typename Op::error_type>());
   }
-
- private:
-  Awaitable* what_;
-  std::optional<Outcome<T, E>> outcome_;
-};
-
-/// The subject of a wait for a primitive that knows no holders.
-inline WaitSubject subject_of(const Primitive& primitive) noexcept {
-  return {primitive.kind(), primitive.name(), {}, 0};
-}
-
-/// A timer that grants a node; a node and a timer of one wait. It stays where it is while it is armed.
-class WaitAlarm : TimerEntry {
- public:
-  void arm(WaitNode& node, Time until) noexcept;
-  /// It is not firing either from then on. True: it had granted its node.
-  bool disarm() noexcept;
-
- private:
-  static void fired(TimerEntry& entry) noexcept;
-  WaitNode* node_ = nullptr;
-};
-
-/// Where an operation waits: in which list of what.
-struct WaitPlace {
-  Primitive* primitive;
-  WaitList* list;
-};
-
-/// What most operations have in common: a place in one list. Op has
-///   WaitPlace place() const      always the same
-///   void pump(WakeList&)         under the lock: grants whoever can be, as the primitive does whenever that may have changed
-/// and, where all that wait are told together and nothing is kept for later, told_together = true: one that was told while its task
-/// looked at something else has been told.
-template <class Op>
-class ListedOperation {
- public:
-  using error_type = Error;
-
-  void enlist(WaitNode& node) noexcept {
-    WakeList woken;
-    const WaitPlace place = self().place();
-    const Primitive::Hold hold(*place.primitive);
-    const bool missed = node.missed;
-    place.primitive->enlist(*place.list, node);
-    self().pump(woken);
-    if constexpr (requires { Op::told_together; }) {
-      if (missed && node.linked) place.primitive->grant(*place.list, node, woken);
-    }
+  template <class U, class F>
+  static LeafNext finish(TaskRecord& task, void* data, TaskWord before) noexcept {
+    if (!before.has(TaskWord::by_request_bit)) [[likely]]
+      return settle<U, F>(data, task, nullptr) ? LeafNext::Ended : LeafNext::Resume;
+    return Call<U, F>(task, data).call().finish(before);
   }
-  bool delist(WaitNode& node) noexcept {
-    const WaitPlace place = self().place();
-    const Primitive::Hold hold(*place.primitive);
-    return place.primitive->delist(*place.list, node);
+  template <class U, class F>
+  static LeafNext start_late(TaskRecord& task, void* data, TaskWord) noexcept {
+    return Call<U, F>(task, data).call().start_late();
   }
-  bool keep_place(WaitNode& node, Waiter waiter) noexcept {
-    const Primitive::Hold hold(*self().place().primitive);
-    return Primitive::keep_place(node, waiter);
-  }
-  void give_back() noexcept {}
-  WaitSubject subject() const noexcept { return subject_of(*static_cast<const Op*>(this)->place().primitive); }
+  static WaitSubject subject(void* data) noexcept { return op_of(data).subject(); }
 
- private:
-  Op& self() noexcept { return static_cast<Op&>(*this); }
+  template <class U, class F>
+  static constexpr WaitKind kind{ops_alone<Op>(),
+                                 {finish<U, F>, Op::what, true, nullptr, nullptr, subject, true},
+                                 {},
+                                 {start_late<U, F>, late_what, true, nullptr, nullptr, subject, true},
+                                 false,
+                                 settle<U, F>};
+
+  WaitWord word_;
 };
 
 }  // namespace detail
