@@ -14,17 +14,20 @@ void NodeQueue::link(QueueNode& node) noexcept {
 QueueNode* NodeQueue::unlink() noexcept {
   QueueNode* node = head_;
   if (node == nullptr) return nullptr;
-  head_ = std::exchange(node->next, nullptr);
+  head_ = node->next;
   --queued_;
   return node;
 }
 
-// The node at the front is written before the claim, and taken out once the claim was won.
+// The node at the front is chosen before the claim, and its receiver's alone after it: it may be gone, so what is behind it is read before.
 void NodeQueue::serve_receivers(WakeList& woken) noexcept {
   while (!receivers_.empty() && can_pop()) {
+    QueueNode* const behind = head_ == nullptr ? nullptr : head_->next;
     static_cast<PopOperation*>(waiting_operation(*receivers_.front()))->node_ = head_;
     --waiting_receivers_;
-    if (primitive_.grant_front(receivers_, woken)) unlink();
+    if (!primitive_.grant_front(receivers_, woken) || head_ == nullptr) continue;
+    head_ = behind;
+    --queued_;
   }
 }
 
@@ -111,7 +114,7 @@ bool NodeQueue::remove(QueueNode& node) noexcept {
     if (at == nullptr) return false;
     before = at;
   }
-  (before == nullptr ? head_ : before->next) = std::exchange(node.next, nullptr);
+  (before == nullptr ? head_ : before->next) = node.next;
   if (tail_ == &node) tail_ = before;
   --queued_;
   pump(woken);

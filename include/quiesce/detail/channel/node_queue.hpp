@@ -4,7 +4,7 @@
 //  1. A node is linked and unlinked under the lock; what is in it – the user's value – is made before it is pushed and looked at after
 //     it was popped. So no code of the user runs under the lock, and a push or pop is some pointers.
 //  2. A waiting sender's node is linked, a waiting receiver's is chosen, by the grant (sync/primitive.hpp): the operation is written
-//     before the claim, the list changed after it was won.
+//     before the claim, the list changed after it was won, without a look at a node that a receiver has by then and may have freed.
 //  3. When the last sender has gone the rest is still received. When the receivers go, what is queued is handed to whoever closes, who
 //     drops it without the lock, and senders are told that nothing was sent.
 // First come, first served on either side.
@@ -15,7 +15,7 @@
 namespace quiesce::detail {
 
 struct QueueNode {
-  QueueNode* next = nullptr;
+  QueueNode* next = nullptr;  // the queue's, while it is in there
 };
 
 class NodeQueue;
