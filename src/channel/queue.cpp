@@ -223,7 +223,11 @@ void QueueCore::serve(WakeList& woken) noexcept {
 
 bool QueueCore::enter_behind_others(KeptLock<>& lock, std::uint8_t self) noexcept {
   if (exact_runs.load(std::memory_order_relaxed)) return false;
-  if (lock.is_held()) pause(pauses_for_senders);
+  if (lock.is_taken()) {
+    const std::int64_t since = RealPlatform::clock_ns();
+    pause(pauses_for_senders);
+    RealPlatform::note_contended(RealPlatform::clock_ns() - since);
+  }
   lock.enter_by_word(self);
   return true;
 }
@@ -234,9 +238,9 @@ Tried QueueCore::push_in_turn(void* message) noexcept {
   return push_held(message, woken);
 }
 
-Tried QueueCore::push_at_limit(void* message, bool as_owner) noexcept {
+Tried QueueCore::push_at_limit(void* message, KeptLock<>::Mark* mark) noexcept {
   WakeList woken;
-  const Primitive::Hold hold(primitive_, as_owner);
+  const Primitive::Hold hold(primitive_, mark);
   return push_held(message, woken);
 }
 

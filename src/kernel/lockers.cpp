@@ -10,11 +10,13 @@ namespace quiesce::detail {
 namespace {
 
 constexpr std::uint32_t word_bits = 64;
-static_assert(KeptLock<>::number_max == 2 * word_bits - 1);
+static_assert(KeptLock<>::number_max == 2 * word_bits - 1 && RealPlatform::presences_max == 2 * word_bits);
 /// A bit is set while its number is taken; 0 is nobody's.
 constinit std::array<std::atomic<std::uint64_t>, 2> taken{1, 0};
 
 }  // namespace
+
+constinit std::array<Presence<RealPlatform>, RealPlatform::presences_max> presences{};
 
 std::uint8_t this_locker() noexcept { return thread_context.locker; }
 
@@ -30,6 +32,8 @@ std::uint8_t take_locker() noexcept {
   }
   return KeptLock<>::nobody;
 }
+
+void RealPlatform::note_contended(std::int64_t ns) noexcept { thread_context.contended_ns += ns; }
 
 void give_back_locker(std::uint8_t locker) noexcept {
   if (locker == KeptLock<>::nobody) return;

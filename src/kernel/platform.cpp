@@ -72,6 +72,12 @@ void RealPlatform::fence_all() noexcept {
   QUIESCE_ASSERT(result == 0, "can_fence_all has registered the process");
 }
 
+std::int64_t RealPlatform::clock_ns() noexcept {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * nanos_per_second + now.tv_nsec;
+}
+
 void RealPlatform::give_way(std::uint32_t attempt) noexcept {
   if (attempt < yields_max) {
     sched_yield();

@@ -321,7 +321,7 @@ void Kernel::release_body(RegionRecord& region) noexcept {
   region.body_live.store(false);  // from here on no shard takes or leaves a spare (region_word.hpp, 4)
   std::uint32_t count = 1;
   for (RegionShard& shard : region.shards) {
-    const OwnedLock<>::Hold hold(shard.lock, locker_of(*executor_));
+    const KeptLock<>::Hold hold(shard.lock, thread_context.locker);
     count += std::exchange(shard.spare, 0);
   }
   release_live(region, count);

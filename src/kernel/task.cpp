@@ -53,7 +53,7 @@ constinit thread_local ThreadContext thread_context{};
 constinit thread_local Executor* exact_executor = nullptr;
 constinit std::atomic<bool> exact_runs{false};
 
-std::uint32_t Executor::current_worker() const noexcept { return locker_of(*this) - 1; }
+std::uint32_t Executor::current_worker() const noexcept { return worker_of(*this) - 1; }
 
 TaskRecord* current_task() noexcept { return thread_context.running; }
 void set_current_task(TaskRecord* task) noexcept { thread_context.running = task; }
@@ -125,9 +125,9 @@ void set_current_task(TaskRecord* task) noexcept { thread_context.running = task
     refused = admission_refusal(birth.region, birth.role);
     if (refused) return nullptr;
   }
-  const std::uint32_t self = locker_of(*executor_);
+  const std::uint32_t self = worker_of(*executor_);
   TaskRecord& task = make_record(birth, self);
-  if (child && !enter_by_spare(task, birth.region, self)) [[unlikely]] {
+  if (child && !enter_by_spare(task, birth.region)) [[unlikely]] {
     const Entry entry = enter_region(task, birth.region);
     if (watches_) {
       const bool limited = region.max_tasks.load(std::memory_order_relaxed) != ~0u;
@@ -174,17 +174,17 @@ std::uint32_t Kernel::last_spares(const RegionRecord& region, RegionShard& shard
 }
 
 /// The rule: the shard is this worker's, and a task that has ended here has left its count. False: nothing was done.
-[[gnu::always_inline]] inline bool Kernel::enter_by_spare(TaskRecord& task, RegionRef ref,
-                                                          std::uint32_t self) noexcept {
+[[gnu::always_inline]] inline bool Kernel::enter_by_spare(TaskRecord& task, RegionRef ref) noexcept {
   RegionShard& shard = task.shard();
-  if (!shard.lock.enter_as_owner(self)) return false;
+  KeptLock<>::Mark* const mark = shard.lock.enter_as_owner(thread_context.locker);
+  if (mark == nullptr) return false;
   const bool enters = shard.spare > 0 && region_word::admits(ref.record->word.load(), ref.generation);
   if (enters) [[likely]] {
     --shard.spare;
     link_front(shard.members, task);
     task.membership = Membership::Shard;
   }
-  shard.lock.leave_as_owner();
+  KeptLock<>::leave_as_owner(*mark);
   return enters;
 }
 
@@ -192,7 +192,7 @@ Kernel::Entry Kernel::enter_region(TaskRecord& task, RegionRef ref) noexcept {
   RegionRecord& region = *ref.record;
   RegionShard& shard = task.shard();
   Entry entry{};
-  const OwnedLock<>::Hold hold(shard.lock, locker_of(*executor_));
+  const KeptLock<>::Hold hold(shard.lock, thread_context.locker);
   if (shard.spare > 0) {
     entry.admitted = region_word::admits(region.word.load(), ref.generation);
     if (entry.admitted) --shard.spare;
@@ -252,7 +252,7 @@ CapabilityBlock* Kernel::own_capabilities_of(const TaskRecord& task) const noexc
 
 void Kernel::link_member(TaskRecord& task) noexcept {
   RegionShard& shard = task.shard();
-  const OwnedLock<>::Hold hold(shard.lock, locker_of(task.kernel().executor()));
+  const KeptLock<>::Hold hold(shard.lock, thread_context.locker);
   link_front(shard.members, task);
   task.membership = Membership::Shard;
 }
@@ -261,7 +261,7 @@ void Kernel::unlink_member(TaskRecord& task) noexcept {
   RegionShard& shard = task.shard();
   std::uint32_t spares;
   {
-    const OwnedLock<>::Hold hold(shard.lock, locker_of(task.kernel().executor()));
+    const KeptLock<>::Hold hold(shard.lock, thread_context.locker);
     if (task.membership != Membership::Shard) return;
     unlink(shard.members, task);
     task.membership = Membership::None;
@@ -288,7 +288,7 @@ void Kernel::forget_job(TaskRecord& task) noexcept {
 
 void Kernel::publish(TaskRecord& task) noexcept {
   if (task.role == TaskRole::Child && !watches_) [[likely]]
-    count(&CountShard::tasks_spawned, locker_of(*executor_));  // all that there is to announce
+    count(&CountShard::tasks_spawned, worker_of(*executor_));  // all that there is to announce
   else
     announce(task);
   if (task.tier != TaskTier::Blocking) executor_->schedule(task, lane_of(task, false), Origin::Spawn);
@@ -296,7 +296,7 @@ void Kernel::publish(TaskRecord& task) noexcept {
 
 void Kernel::announce(TaskRecord& task) noexcept {
   RegionRecord& region = *task.region;
-  count(&CountShard::tasks_spawned, locker_of(*executor_));
+  count(&CountShard::tasks_spawned, worker_of(*executor_));
   report_metric(metrics(), [&](MetricsProvider& to) { to.task_spawned(region.id(), task.id()); });
   if (task.role != TaskRole::Child) {  // C4: a child was linked with its admission; others are, then look again
     link_member(task);
@@ -381,13 +381,13 @@ StepEnd Kernel::run_step(TaskRecord& task) noexcept {
 /// The end of a child of which its region has been told what it must know, and nobody has to be told but its joiner. The record is out of its list before it is Done, since its
 /// joiner may free it from then on; its count goes after that, both under one lock.
 [[gnu::always_inline]] inline void Kernel::complete_child(TaskRecord& task, RegionRecord& region,
-                                                          std::uint32_t self, Origin wakes) noexcept {
+                                                          Origin wakes) noexcept {
   const std::uint32_t generation = task.generation.load(std::memory_order_relaxed);
   TaskStep done;
   std::uint32_t leaving = 1;  // counts, its own among them
   {
     RegionShard& shard = task.shard();
-    const OwnedLock<>::Hold hold(shard.lock, self);
+    const KeptLock<>::Hold hold(shard.lock, thread_context.locker);
     unlink(shard.members, task);
     task.membership = Membership::None;
     done = task.word.apply([](TaskWord w) { return task_word::complete(w); });
@@ -420,9 +420,9 @@ inline void Kernel::count_completed(const TaskRecord& task, std::uint32_t self) 
 void Kernel::complete(TaskRecord& task, OutcomeKind kind) noexcept {
   const bool plain = task.role == TaskRole::Child && !watches_ && task.extra.is_null();
   if (kind == OutcomeKind::Ok && plain) [[likely]] {
-    const std::uint32_t self = locker_of(*executor_);
+    const std::uint32_t self = worker_of(*executor_);
     count_completed(task, self);
-    return complete_child(task, *task.region, self, Origin::Handoff);
+    return complete_child(task, *task.region, Origin::Handoff);
   }
   if (kind == OutcomeKind::Cancelled && plain && task.word.load().requested())
     return complete_as_requested(task, *task.region);
@@ -431,10 +431,10 @@ void Kernel::complete(TaskRecord& task, OutcomeKind kind) noexcept {
 
 /// What note_completion does with it, and before it ends.
 void Kernel::complete_as_requested(TaskRecord& task, RegionRecord& region) noexcept {
-  const std::uint32_t self = locker_of(*executor_);
+  const std::uint32_t self = worker_of(*executor_);
   count_completed(task, self);
   if (!cancelled_by_own(region, task)) note_cancelled(region);
-  complete_child(task, region, self, Origin::Wake);
+  complete_child(task, region, Origin::Wake);
 }
 
 void Kernel::complete_otherwise(TaskRecord& task, OutcomeKind kind) noexcept {
@@ -453,14 +453,14 @@ void Kernel::complete_otherwise(TaskRecord& task, OutcomeKind kind) noexcept {
         .task = &task,
         .region = &region,
         .value = static_cast<std::uint64_t>(kind)});
-  count(&CountShard::tasks_completed, locker_of(*executor_));
+  count(&CountShard::tasks_completed, worker_of(*executor_));
   report_metric(metrics(), [&](MetricsProvider& to) {
     to.task_completed(task.id(), kind, executor_->now() - task.extra.load()->created_at);
   });
   if (Registry* registry = plain ? default_registry_ : capabilities_of(task)->set.registry.get())
     registry->release_task(task.id());
   if (plain && kind == OutcomeKind::Ok && task.role == TaskRole::Child)
-    return complete_child(task, region, locker_of(*executor_), Origin::Handoff);
+    return complete_child(task, region, Origin::Handoff);
 
   task.references.add();  // it is looked at beyond its end
   unlink_member(task);

@@ -10,8 +10,8 @@ namespace quiesce::lab::parts {
 namespace {
 
 struct Counted {
-  using Number = std::uint8_t;
   using Lock = quiesce::detail::KeptLock<LabPlatform>;
+  Presences presences;
   Lock lock;
   lab::shared<int> count{0};
 
@@ -20,17 +20,32 @@ struct Counted {
     const Lock::Hold hold(lock, self);
     count.update([](int& value) { ++value; });
   }
-  void add() {
-    const Lock::Hold hold(lock, Lock::nobody);
-    count.update([](int& value) { ++value; });
-  }
   int total() {
     const Lock::Hold hold(lock, Lock::nobody);
     return count.read();
   }
 };
 
-Part kept_lock() { return part_with_owner<Counted>("kept lock", "kept_lock.hpp"); }
+Part kept_lock() {
+  return {.name = "kept lock",
+          .files = {"kept_lock.hpp", "presence.hpp"},
+          .scenarios = {{"the owner once, one without a number", owned<Counted>(1, {{0, 1}})},
+                        {"the owner twice, one without a number", owned<Counted>(2, {{0, 1}})},
+                        {"the owner and one who becomes it", owned<Counted>(1, {{2, 1}})},
+                        {"the owner twice, one who becomes it", owned<Counted>(2, {{2, 1}})},
+                        // What the first says of itself may come when the second is inside.
+                        {"the owner once, one who becomes it and comes again", owned<Counted>(1, {{2, 2}})},
+                        {.name = "the owner twice, one who becomes it and comes again",
+                         .body = owned<Counted>(2, {{2, 2}}),
+                         .weak_exhausts = false,
+                         .weak_runs = 5'000,
+                         .judges_mutants = false},
+                        {.name = "the owner and two others",
+                         .body = owned<Counted>(1, {{2, 1}, {0, 1}}),
+                         .weak_exhausts = false,
+                         .weak_runs = 5'000,
+                         .judges_mutants = false}}};
+}
 
 TEST(KeptLockInLab, IsHeldByOneAtATime) { expect_holds(kept_lock()); }
 TEST(KeptLockInLab, EveryOrderIsNeeded) { expect_mutants_caught(kept_lock()); }

@@ -8,6 +8,7 @@
 //     a run without end. `pause` does nothing; loops that only pause have a bound of their own.
 //  4. Where a part performs an operation is a *site*: file, function, kind of operation. A mutation changes what one site does: its order,
 //     or that it is atomic at all.
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -18,6 +19,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "quiesce/detail/kernel/presence.hpp"
 #include "quiesce/lab/atomic.hpp"
 
 namespace quiesce::lab::parts {
@@ -160,8 +162,30 @@ struct LabPlatform {
   }
   static void fence_all() {}
   static bool can_fence_all() { return true; }
-  static constexpr std::uint32_t owned_after = 1;
+  static constexpr std::uint32_t owned_after = 1, owned_doublings_max = 0;
+  static quiesce::detail::Presence<LabPlatform>& presence(std::uint32_t number);
+  static constexpr std::uint32_t presence_marks = 1;
+  static std::int64_t clock_ns() { return 0; }
+  static void note_contended(std::int64_t) {}
   static void back_off(std::uint32_t attempt);
 };
+
+/// Of a run's threads, while it lives: what LabPlatform::presence finds.
+class Presences {
+ public:
+  Presences() { current() = this; }
+  ~Presences() { current() = nullptr; }
+  Presences(const Presences&) = delete;
+  Presences& operator=(const Presences&) = delete;
+
+ private:
+  friend LabPlatform;
+  static Presences*& current();
+
+  std::array<quiesce::detail::Presence<LabPlatform>, 4> of_numbers_;
+};
+inline quiesce::detail::Presence<LabPlatform>& LabPlatform::presence(std::uint32_t number) {
+  return Presences::current()->of_numbers_.at(number);
+}
 
 }  // namespace quiesce::lab::parts

@@ -47,6 +47,11 @@ bool is_mutated(Mutation::Kind kind, Operation operation, std::source_location a
   return mutation != nullptr && mutation->kind == kind && is_same_place(mutation->site, operation, at);
 }
 
+Presences*& Presences::current() {
+  static thread_local Presences* now = nullptr;
+  return now;
+}
+
 LabPlatform::Look& LabPlatform::last_look() {
   struct Looks {
     std::uint64_t run = 0;

@@ -12,18 +12,13 @@ namespace quiesce::lab::parts {
 namespace {
 
 struct Counted {
-  using Number = std::uint32_t;
   using Lock = quiesce::detail::OwnedLock<LabPlatform>;
   Lock lock;
   lab::shared<int> count{0};
 
-  /// After the first hold of one with a number it is the owner.
-  void add_as(std::uint32_t self) {
-    const Lock::Hold hold(lock, self);
-    count.update([](int& value) { ++value; });
-  }
-  void add() {
-    const std::scoped_lock hold(lock);
+  /// Number 1 is the owner; after its first hold it owns the lock.
+  void add_as(std::uint8_t self) {
+    const Lock::Hold hold(lock, self == 1);
     count.update([](int& value) { ++value; });
   }
   int total() {
@@ -32,7 +27,23 @@ struct Counted {
   }
 };
 
-Part owned_lock() { return part_with_owner<Counted>("owned lock", "owned_lock.hpp"); }
+Part owned_lock() {
+  return {.name = "owned lock",
+          .files = {"owned_lock.hpp"},
+          .scenarios = {{"the owner once, another once", owned<Counted>(1, {{0, 1}})},
+                        {"the owner twice, another once", owned<Counted>(2, {{0, 1}})},
+                        {"the owner once, another twice", owned<Counted>(1, {{0, 2}})},
+                        {.name = "the owner twice, another twice",
+                         .body = owned<Counted>(2, {{0, 2}}),
+                         .weak_exhausts = false,
+                         .weak_runs = 5'000,
+                         .judges_mutants = false},
+                        {.name = "the owner and two others",
+                         .body = owned<Counted>(1, {{0, 1}, {0, 1}}),
+                         .weak_exhausts = false,
+                         .weak_runs = 5'000,
+                         .judges_mutants = false}}};
+}
 
 TEST(OwnedLockInLab, IsHeldByOneAtATime) { expect_holds(owned_lock()); }
 TEST(OwnedLockInLab, EveryOrderIsNeeded) { expect_mutants_caught(owned_lock()); }

@@ -132,12 +132,12 @@ class ChannelCore {
    public:
     explicit Hold(const ChannelCore& core, Use how = Use::Write) noexcept
         : core_(core), side_(core.primitive_, how), is_split_(core.is_split()), changes_(how != Use::Read) {
-      if (is_split_) as_owner_ = core.head().lock.enter(this_locker());
+      if (is_split_) mark_ = core.head().lock.enter(this_locker());
     }
     ~Hold() {
       if (!is_split_) return;
       if (changes_) core_.stop_both();
-      core_.head().lock.leave(as_owner_);
+      core_.head().lock.leave(mark_);
     }
     Hold(const Hold&) = delete;
     Hold& operator=(const Hold&) = delete;
@@ -146,7 +146,7 @@ class ChannelCore {
     const ChannelCore& core_;
     Primitive::Hold side_;
     const bool is_split_, changes_;
-    bool as_owner_ = false;  // of the receivers' lock
+    KeptLock<>::Mark* mark_ = nullptr;  // of the receivers' lock
   };
 
   bool is_split() const noexcept { return capacity_ >= split_places_min; }

@@ -35,14 +35,14 @@ class QueueCore : public ChannelCore {
   template <class T>
   Tried try_push(T* message) noexcept {
     const std::uint8_t self = this_locker();
-    const bool as_owner = primitive_.lock().enter_as_owner(self);
-    if (!as_owner && !enter_behind_others(primitive_.lock(), self)) [[unlikely]]
+    KeptLock<>::Mark* const mark = primitive_.lock().enter_as_owner(self);
+    if (mark == nullptr && !enter_behind_others(primitive_.lock(), self)) [[unlikely]]
       return push_in_turn(message);
     if (tail_.is_at_limit()) [[unlikely]]
-      return push_at_limit(message, as_owner);
+      return push_at_limit(message, mark);
     relocate(place<T>(tail_.place()), message);
     tail_.did_put();
-    primitive_.let_go(as_owner);
+    primitive_.let_go(mark);
     return Tried::Done;
   }
   /// Waits for no place: of an unbounded queue, or of one whose only place is the sender's own. False: refused.
@@ -55,14 +55,14 @@ class QueueCore : public ChannelCore {
   Tried try_pop(T* into) noexcept {
     if (count_.is_at_limit() || exact_runs.load(std::memory_order_relaxed)) [[unlikely]]
       return pop_otherwise(into);
-    const bool as_owner = head().lock.enter(this_locker());
+    KeptLock<>::Mark* const mark = head().lock.enter(this_locker());
     if (count_.is_at_limit()) [[unlikely]] {
-      head().lock.leave(as_owner);
+      head().lock.leave(mark);
       return pop_otherwise(into);
     }
     relocate(into, place<T>(head().place()));
     head().did_take(count_);
-    head().lock.leave(as_owner);
+    head().lock.leave(mark);
     return Tried::Done;
   }
   void pop_promised(void* into) noexcept;
@@ -108,7 +108,7 @@ class QueueCore : public ChannelCore {
   static bool enter_behind_others(KeptLock<>& lock, std::uint8_t self) noexcept;
   Tried push_in_turn(void* message) noexcept;
   /// With the senders' lock, which it gives back.
-  Tried push_at_limit(void* message, bool as_owner) noexcept;
+  Tried push_at_limit(void* message, KeptLock<>::Mark* mark) noexcept;
   Tried pop_otherwise(void* into) noexcept;
 
   // Under the lock of the side.

@@ -18,7 +18,7 @@ class LifoSlot {
  public:
   /// Owner. What was in the slot, if nobody has taken it, or nullptr.
   [[nodiscard]] T* put(T* item) noexcept {
-    if (!lock_.enter_as_owner(owner)) [[unlikely]]
+    if (!lock_.enter_as_owner()) [[unlikely]]
       return exchange(item);
     T* const old = replace(item);
     lock_.leave_as_owner();
@@ -35,10 +35,8 @@ class LifoSlot {
   [[nodiscard]] const T* peek() const noexcept { return slot_.load(std::memory_order_relaxed); }
 
  private:
-  static constexpr std::uint32_t owner = 1;
-
   [[gnu::noinline]] T* exchange(T* item) noexcept {
-    const typename OwnedLock<Platform>::Hold hold(lock_, owner);
+    const typename OwnedLock<Platform>::Hold hold(lock_, true);
     return replace(item);
   }
   T* replace(T* item) noexcept {

@@ -287,7 +287,7 @@ class Kernel {
     std::uint32_t taken, live;
   };
   Entry enter_region(TaskRecord& task, RegionRef ref) noexcept;
-  bool enter_by_spare(TaskRecord& task, RegionRef ref, std::uint32_t self) noexcept;
+  bool enter_by_spare(TaskRecord& task, RegionRef ref) noexcept;
   TaskRecord* admit(const Birth& birth, SpawnRefusal& refused);
   SpawnRefusal admission_refusal(RegionRef region, TaskRole role) const;
   TaskRecord& make_record(const Birth& birth, std::uint32_t self);
@@ -297,7 +297,7 @@ class Kernel {
   bool may_leave_spares(const RegionRecord& region) const noexcept;
   /// Of a task that ends: false when its joiner has been woken before.
   bool wake_joiner(Waiter joiner, Origin origin) noexcept;
-  void complete_child(TaskRecord& task, RegionRecord& region, std::uint32_t self, Origin wakes) noexcept;
+  void complete_child(TaskRecord& task, RegionRecord& region, Origin wakes) noexcept;
   void complete_as_requested(TaskRecord& task, RegionRecord& region) noexcept;
   void count_completed(const TaskRecord& task, std::uint32_t self) noexcept;
   void complete_otherwise(TaskRecord& task, OutcomeKind kind) noexcept;

@@ -12,7 +12,9 @@
 //   void announce(word, value)            a store that comes before the caller's next load, for who has passed fence_all
 //   void fence_all()                      every thread's stores and loads so far come before the caller's next load
 //   bool can_fence_all()                  else these two do not work
-//   owned_after                           see owned_lock.hpp
+//   owned_after, owned_doublings_max      see owned_lock.hpp, kept_lock.hpp
+//   presence(number), presence_marks      see presence.hpp
+//   clock_ns(), note_contended(ns)        what time it is; the caller has waited so long for a short lock
 //   void back_off(attempt)                what a loop does between its attempts 0, 1, 2, …: first it pauses,
 //                                         then gives up the processor, so that a preempted peer gets to run
 //
@@ -24,6 +26,9 @@
 #include <type_traits>
 
 namespace quiesce::detail {
+
+template <class Platform>
+class Presence;
 
 struct RealPlatform {
   template <class T>
@@ -50,7 +55,15 @@ struct RealPlatform {
   /// Microseconds: it interrupts every core that runs a thread of this process.
   static void fence_all() noexcept;
   static bool can_fence_all() noexcept;
-  static constexpr std::uint32_t owned_after = 64;
+  static constexpr std::uint32_t owned_after = 64, owned_doublings_max = 4;
+  /// Where the thread of that number marks which locks it holds as their owner (presence.hpp).
+  static Presence<RealPlatform>& presence(std::uint32_t number) noexcept;
+  static constexpr std::uint32_t presences_max = 128, presence_marks = 4;
+
+  /// This thread has just waited so long for a short lock.
+  static void note_contended(std::int64_t ns) noexcept;
+  /// Of the steady clock.
+  static std::int64_t clock_ns() noexcept;
 
   /// Two cache lines of what will soon be used. The address need not be valid.
   static void prefetch(const void* what) noexcept {

@@ -15,7 +15,7 @@
 #include "quiesce/detail/kernel/blocking_job.hpp"
 #include "quiesce/detail/kernel/executor.hpp"
 #include "quiesce/detail/kernel/held_guards.hpp"
-#include "quiesce/detail/kernel/owned_lock.hpp"
+#include "quiesce/detail/kernel/kept_lock.hpp"
 #include "quiesce/detail/kernel/references.hpp"
 #include "quiesce/detail/kernel/region_word.hpp"
 #include "quiesce/detail/kernel/slab.hpp"
@@ -269,7 +269,7 @@ struct ReportedFailure {
 /// Tasks of a region, by the worker that spawned them. `spare`: counts of the region's word that no task stands behind, for the
 /// next to be spawned here (region_word.hpp).
 struct alignas(64) RegionShard {
-  OwnedLock<> lock;  // of the worker that spawns here, mostly
+  KeptLock<> lock;  // of the worker that spawns here, mostly
   std::uint32_t spare = 0;
   std::uint32_t members = MemberLinks::none;
 };

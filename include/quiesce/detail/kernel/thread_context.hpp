@@ -21,15 +21,16 @@ struct ThreadContext {
   ForkLane* forks = nullptr;    // where its steps offer branches (fork.hpp); set wherever tasks are stepped
   std::uint32_t unwinding_depth = 0;  // frames of failed coroutines that are being destroyed (O4)
   bool frame_survived = false;        // a destructor threw, and its frame waits to be destroyed again
-  std::uint8_t locker = 0;            // its number with locks that are of no runtime (kept_lock.hpp), or 0
+  std::uint8_t locker = 0;            // its number with locks, one in the process (kept_lock.hpp), or 0
+  std::int64_t contended_ns = 0;      // how long it has waited for short locks (exec/worker.hpp, 8)
 };
 extern constinit thread_local ThreadContext thread_context;
-/// The number with which the worker of that executor on this thread holds its locks (owned_lock.hpp); nobody's elsewhere.
-inline std::uint32_t locker_of(const Executor& executor) noexcept {
+/// One more than the number of that executor's worker on this thread; 0 elsewhere.
+inline std::uint32_t worker_of(const Executor& executor) noexcept {
   const ThreadContext& here = thread_context;
   return here.executor == &executor ? here.worker + 1 : 0;
 }
-/// The number of this thread, for those locks. A function, so that no coroutine names a thread_local.
+/// `thread_context.locker`. A function, so that no coroutine names a thread_local.
 std::uint8_t this_locker() noexcept;
 /// A number that no other thread of the process has, or 0 where there is none left. Whoever took it before has given it back, and what
 /// it did until then has happened before.

@@ -127,29 +127,27 @@ class Primitive {
   class Hold {
    public:
     explicit Hold(const Primitive& primitive, Use how = Use::Write) noexcept
-        : primitive_(primitive), as_owner_(primitive.lock_.enter(this_locker())) {
+        : primitive_(primitive), mark_(primitive.lock_.enter(this_locker())) {
       primitive.note_use(how);
     }
     /// Of one that has been taken by `take_at_once`.
-    Hold(const Primitive& primitive, bool as_owner) noexcept : primitive_(primitive), as_owner_(as_owner) {}
-    ~Hold() { primitive_.let_go(as_owner_); }
+    Hold(const Primitive& primitive, KeptLock<>::Mark* mark) noexcept : primitive_(primitive), mark_(mark) {}
+    ~Hold() { primitive_.let_go(mark_); }
     Hold(const Hold&) = delete;
     Hold& operator=(const Hold&) = delete;
 
    private:
     const Primitive& primitive_;
-    const bool as_owner_;
+    KeptLock<>::Mark* const mark_;
   };
   /// The lock without its Hold, for a way of a few instructions, taken with `enter`; and let go.
   KeptLock<>& lock() const noexcept { return lock_; }
-  void let_go(bool as_owner) const noexcept { lock_.leave(as_owner); }
+  void let_go(KeptLock<>::Mark* mark) const noexcept { lock_.leave(mark); }
   /// For what is done without the lock.
   void note_use(Use how) const noexcept {
     if (exact_runs.load(std::memory_order_relaxed)) [[unlikely]]
       tell_use(how);
   }
-  /// At some moment just now: a hint.
-  bool is_held() const noexcept { return lock_.is_held(); }
 
   // Under the lock:
   void enlist(WaitList& list, WaitNode& node) noexcept {
