@@ -118,7 +118,7 @@ void ProductionExecutor::arm(TimerEntry& entry) noexcept {
   Worker& worker = arming_worker();
   bool too_late;
   {
-    const OwnedLock<>::Hold hold(worker.timer_lock_, locker_of(*this));
+    const OwnedLock<>::Hold hold(worker.timer_lock_, worker.is_here());
     entry.home = static_cast<std::uint16_t>(worker.index_);
     too_late = worker.arm_in_wheel(entry);
   }
@@ -127,7 +127,7 @@ void ProductionExecutor::arm(TimerEntry& entry) noexcept {
 
 bool ProductionExecutor::disarm(TimerEntry& entry) noexcept {
   Worker& worker = *workers_[entry.home];
-  const OwnedLock<>::Hold hold(worker.timer_lock_, locker_of(*this));
+  const OwnedLock<>::Hold hold(worker.timer_lock_, worker.is_here());
   return worker.wheel_.disarm(entry);
 }
 
@@ -143,7 +143,7 @@ bool ProductionExecutor::rearm(SharedTimerEntry& entry, Time until) noexcept {
   Worker& here = arming_worker();
   bool is_here, was_armed = false, too_late = false;
   {
-    const OwnedLock<>::Hold hold(here.timer_lock_, locker_of(*this));
+    const OwnedLock<>::Hold hold(here.timer_lock_, here.is_here());
     is_here = entry.wheel.load(std::memory_order_relaxed) == here.index_;
     if (is_here) [[likely]] {
       was_armed = here.wheel_.disarm(entry);
@@ -156,15 +156,16 @@ bool ProductionExecutor::rearm(SharedTimerEntry& entry, Time until) noexcept {
 
 /// The lock of the wheel with the lower number first.
 bool ProductionExecutor::bring_and_arm(SharedTimerEntry& entry, Time until, Worker& here) noexcept {
-  const std::uint32_t self = locker_of(*this);
   for (;;) {
     const std::uint16_t there = entry.wheel.load(std::memory_order_relaxed);
     if (there == here.index_) return rearm(entry, until);
     Worker& other = *workers_[there];
     bool was_armed, too_late;
     {
-      const OwnedLock<>::Hold first((there < here.index_ ? other : here).timer_lock_, self);
-      const OwnedLock<>::Hold second((there < here.index_ ? here : other).timer_lock_, self);
+      Worker& lower = there < here.index_ ? other : here;
+      Worker& upper = there < here.index_ ? here : other;
+      const OwnedLock<>::Hold first(lower.timer_lock_, lower.is_here());
+      const OwnedLock<>::Hold second(upper.timer_lock_, upper.is_here());
       if (entry.wheel.load(std::memory_order_relaxed) != there) continue;  // somebody else has moved it since
       was_armed = other.wheel_.disarm(entry);
       entry.wheel.store(static_cast<std::uint16_t>(here.index_), std::memory_order_relaxed);
@@ -180,7 +181,7 @@ bool ProductionExecutor::stop(SharedTimerEntry& entry) noexcept {
   for (;;) {
     const std::uint16_t there = entry.wheel.load(std::memory_order_relaxed);
     Worker& worker = *workers_[there];
-    const OwnedLock<>::Hold hold(worker.timer_lock_, locker_of(*this));
+    const OwnedLock<>::Hold hold(worker.timer_lock_, worker.is_here());
     if (entry.wheel.load(std::memory_order_relaxed) != there) continue;
     if (!worker.wheel_.disarm(entry)) return false;
     entry.state.store(TimerState::Idle, std::memory_order_release);
@@ -263,13 +264,17 @@ void Worker::run() {
 bool Worker::turn() { return make_turn(); }
 
 std::optional<Time> Worker::next_timer() {
-  const OwnedLock<>::Hold hold(timer_lock_, locker_of(executor_));
+  const OwnedLock<>::Hold hold(timer_lock_, is_here());
   return wheel_.next_deadline();
 }
 
 inline bool Worker::make_turn() {
   const std::uint64_t tick = counters_.dispatched.load(std::memory_order_relaxed);
-  if (tick % ProductionExecutor::clock_interval == 0) fire_timers(executor_.now());
+  if (tick % ProductionExecutor::clock_interval == 0) {
+    const Time now = executor_.now();
+    look_up(now);
+    fire_timers(now);
+  }
   if (!executor_.posted_.empty()) run_posted();
   TaskRecord* task = next_at_once(tick);
   if (task == nullptr) task = next();
@@ -491,17 +496,18 @@ TaskRecord* Worker::search() {
   if (executor_.worker_count() == 1) return nullptr;
   if (!searching_) searching_ = executor_.idle_.try_become_searcher();
   if (!searching_) return nullptr;
+  const bool shy = declined_ = is_shy();
   for (std::uint32_t i = 1; i < executor_.worker_count(); ++i) {
     victim_ = (victim_ + 1) % executor_.worker_count();
     if (victim_ == index_) victim_ = (victim_ + 1) % executor_.worker_count();
-    if (TaskRecord* task = steal_from(*executor_.workers_[victim_])) return count(counters_.stolen), task;
+    if (TaskRecord* task = steal_from(*executor_.workers_[victim_], shy)) return count(counters_.stolen), task;
   }
   return nullptr;
 }
 
-TaskRecord* Worker::steal_from(Worker& victim) {
+TaskRecord* Worker::steal_from(Worker& victim, bool shy) {
   if (!victim.cancel_.seems_empty() || !victim.ready_.seems_empty()) {
-    if (is_worth_stealing_from(victim)) {
+    if (!shy && is_worth_stealing_from(victim)) {
       if (TaskRecord* task = victim.cancel_.steal(cancel_)) return task;
       if (TaskRecord* task = victim.ready_.steal(ready_)) return task;
     } else {
@@ -530,6 +536,21 @@ bool Worker::is_worth_stealing_from(const Worker& victim) {
   return last.is_worth;
 }
 
+void Worker::look_up(Time now) { shyness_.look({now.nanos(), thread_context.contended_ns}); }
+
+void Worker::wake_up() {
+  const Time now = executor_.now();
+  shyness_.wake_up({now.nanos(), thread_context.contended_ns});
+  fire_timers(now);
+}
+
+/// Executor, 8.
+bool Worker::is_shy() {
+  if (executor_.kernel_->config().exact) return false;
+  return shyness_.is_shy({executor_.now().nanos(), thread_context.contended_ns},
+                         counters_.dispatched.load(std::memory_order_relaxed));
+}
+
 /// Executor, 7.
 void Worker::nap() {
   is_napping_.store(true, std::memory_order_seq_cst);
@@ -547,7 +568,7 @@ void Worker::nap() {
   }
   executor_.napping_.fetch_sub(1, std::memory_order_relaxed);
   is_napping_.store(false, std::memory_order_relaxed);
-  fire_timers(executor_.now());
+  wake_up();
   (void)take_over_stuck();
 }
 
@@ -604,7 +625,7 @@ void Worker::park() {
   if (!has_found) {
     std::optional<Time> until;
     {
-      const OwnedLock<>::Hold hold(timer_lock_, locker_of(executor_));
+      const OwnedLock<>::Hold hold(timer_lock_, is_here());
       until = wheel_.next_deadline();
       sleeping_until_ = until ? *until : Time::max();
     }
@@ -614,10 +635,10 @@ void Worker::park() {
     count(counters_.parked);
     executor_.sleep(*this, until, watch);
     {
-      const OwnedLock<>::Hold hold(timer_lock_, locker_of(executor_));
+      const OwnedLock<>::Hold hold(timer_lock_, is_here());
       sleeping_until_ = Time::zero();
     }
-    fire_timers(executor_.now());
+    wake_up();
     if (watch) take_over_stuck();
   }
   searching_ = executor_.idle_.finish_park(index_) == Woken::AsSearcher ||
@@ -636,7 +657,7 @@ void Worker::park() {
 void Worker::fire_timers(Time now) {
   executor_.set_coarse_now(now);
   if (!has_timers_.load(std::memory_order_relaxed)) return;
-  const OwnedLock<>::Hold hold(timer_lock_, locker_of(executor_));
+  const OwnedLock<>::Hold hold(timer_lock_, is_here());
   wheel_.advance(now, [](TimerEntry& entry) { entry.fire(entry); });
   if (wheel_.empty()) has_timers_.store(false, std::memory_order_relaxed);
 }

@@ -18,7 +18,10 @@
 //     `worth_stealing_ns` it leaves everything there, and naps: it still counts as searching, so nobody is woken for such work, and it
 //     looks again after `nap_ns`, later each time. A victim in a long step has made none: it loses its tasks, as a sleeper's. What is
 //     given to a napping worker alone, what comes from outside and a branch on offer end its nap.
-//  8. Timers: a wheel a worker, under its own lock. Foreign threads use worker 0's. An arm that comes before the deadline its
+//  8. Tasks that talk to each other through memory want to be on one worker, which no length of a step tells; that their workers wait
+//     for each other's locks does. A worker that has come to the end of its work and has waited so for a good part of the time is
+//     shy for a while (exec/shyness.hpp): it leaves tasks alone as in 7. So those that are woken come together on the other.
+//  9. Timers: a wheel a worker, under its own lock. Foreign threads use worker 0's. An arm that comes before the deadline its
 //     worker sleeps until wakes it.
 #include <atomic>
 #include <cstdint>
@@ -36,10 +39,12 @@
 #include "quiesce/detail/exec/lane_queue.hpp"
 #include "quiesce/detail/exec/lifo_slot.hpp"
 #include "quiesce/detail/exec/parker.hpp"
+#include "quiesce/detail/exec/shyness.hpp"
 #include "quiesce/detail/exec/timed_heap.hpp"
 #include "quiesce/detail/exec/timer_wheel.hpp"
 #include "quiesce/detail/kernel/fork.hpp"
 #include "quiesce/detail/kernel/kernel.hpp"
+#include "quiesce/detail/kernel/thread_context.hpp"
 
 namespace quiesce::detail {
 
@@ -72,6 +77,7 @@ class Worker {
 
  private:
   friend ProductionExecutor;
+  bool is_here() const noexcept { return thread_context.scheduler == this; }
   bool make_turn();
   void run();
   TaskRecord* next();
@@ -85,8 +91,11 @@ class Worker {
   bool cancel_waits() const;
   bool others_wait() const;
   TaskRecord* search();
-  TaskRecord* steal_from(Worker& victim);
+  TaskRecord* steal_from(Worker& victim, bool shy);
   bool is_worth_stealing_from(const Worker& victim);
+  bool is_shy();
+  void look_up(Time now);
+  void wake_up();
   void nap();
   bool take_over_stuck();
   void observed_step(TaskRecord& task);
@@ -119,6 +128,7 @@ class Worker {
   bool searching_ = false;
   bool declined_ = false;    // the last search found something, and left it (executor, 7)
   std::int64_t nap_ns_ = 0;  // the last nap in a row
+  Shyness shyness_;
   std::atomic<bool> is_napping_{false};
   bool local_turn_ = false, local_cancel_turn_ = false;
   std::uint32_t nested_ = 0;
