@@ -8,11 +8,16 @@
 #include <new>
 #include <utility>
 
+#include "quiesce/detail/kernel/platform.hpp"
+
 namespace quiesce::detail {
 namespace {
 
 constexpr std::size_t region_bytes = std::size_t{1} << 20, chunk_bytes = std::size_t{1} << 13;
 constexpr std::size_t chunks_of_region = region_bytes / chunk_bytes;
+/// Made present together.
+constexpr std::size_t chunks_at_once = 8;
+static_assert(chunks_of_region % chunks_at_once == 0);
 constexpr std::size_t size_count = chunk_block_max / chunk_block_step + 1;
 
 /// At the beginning of each chunk but a region's first.
@@ -45,6 +50,7 @@ struct alignas(16) Chunk {
 struct Region {
   Region* next = nullptr;  // of those that have empty chunks
   std::uint16_t empty_count = 0;
+  std::uint16_t present = 0;  // chunks from the first on whose memory has been made present, once
   std::uint16_t empty[chunks_of_region];
 
   std::byte* chunk(std::size_t index) noexcept {
@@ -87,7 +93,9 @@ Region* map_region() noexcept {
   if (aligned != begin) ::munmap(begin, static_cast<std::size_t>(aligned - begin));
   std::byte* const end = aligned + region_bytes;
   ::munmap(end, static_cast<std::size_t>(begin + 2 * region_bytes - end));
+  RealPlatform::make_present(aligned, chunks_at_once * chunk_bytes);
   auto* region = new (aligned) Region;
+  region->present = chunks_at_once;
   for (std::size_t i = chunks_of_region - 1; i > 0; --i)
     region->empty[region->empty_count++] = static_cast<std::uint16_t>(i);
   return region;
@@ -111,7 +119,12 @@ Chunk& Store::some_chunk(std::size_t bytes) {
   if (regions == nullptr) regions = map_region();
   if (regions == nullptr) throw std::bad_alloc();
   Region& region = *regions;
-  auto* chunk = new (region.chunk(region.empty[--region.empty_count])) Chunk(bytes);
+  const std::uint16_t at = region.empty[--region.empty_count];
+  if (at >= region.present) {  // new ones are taken in order
+    RealPlatform::make_present(region.chunk(at), chunks_at_once * chunk_bytes);
+    region.present += chunks_at_once;
+  }
+  auto* chunk = new (region.chunk(at)) Chunk(bytes);
   if (region.empty_count == 0) regions = region.next;
   ++in_use;
   link(*chunk);

@@ -3,6 +3,7 @@
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -70,6 +71,16 @@ bool RealPlatform::can_fence_all() noexcept {
 void RealPlatform::fence_all() noexcept {
   const long result = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
   QUIESCE_ASSERT(result == 0, "can_fence_all has registered the process");
+}
+
+// Before Linux 5.14 there is no such advice, and the faults come one by one.
+void RealPlatform::make_present(void* begin, std::size_t bytes) noexcept {
+  const int saved_errno = errno;
+  const std::uintptr_t page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const std::uintptr_t from = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page;
+  const std::uintptr_t to = (reinterpret_cast<std::uintptr_t>(begin) + bytes) / page * page;
+  if (from < to) madvise(reinterpret_cast<void*>(from), to - from, MADV_POPULATE_WRITE);
+  errno = saved_errno;
 }
 
 std::int64_t RealPlatform::clock_ns() noexcept {

@@ -74,8 +74,11 @@ template <class Record>
 bool grow(Depot<Record>& depot, std::atomic<Record*>* chunks) {
   using S = Slab<Record>;
   if (depot.chunks == S::chunks_max) return false;
-  Record* chunk = new (std::nothrow) Record[S::chunk_size];
-  if (chunk == nullptr) return false;
+  void* memory =
+      ::operator new(S::chunk_size * sizeof(Record), std::align_val_t(alignof(Record)), std::nothrow);
+  if (memory == nullptr) return false;
+  RealPlatform::make_present(memory, S::chunk_size * sizeof(Record));
+  auto* chunk = new (memory) Record[S::chunk_size];  // as long as the process
   for (std::uint32_t i = S::chunk_size; i-- > 0;) {
     chunk[i].index = depot.chunks * S::chunk_size + i;
     depot.free.push(chunk + i);

@@ -2,7 +2,7 @@
 // Where the frame pool has its small blocks from: without a header each, and back to the system chunk by chunk.
 //
 //  1. Memory comes from the system in *regions* of 1 MiB, cut into *chunks* of 8 KiB, so that a block's chunk and region are in its address.
-//     A chunk has blocks of one size. What of it was never handed out was never touched.
+//     A chunk has blocks of one size. A region's memory is asked for eight chunks at a time, as they are first used.
 //  2. A chunk is full, partial or empty: in no list, in the list of its size, or given back: its pages are the system's again and it waits
 //     in its region for whoever needs one, of any size. Regions stay mapped.
 //  3. All of it is under one mutex. Blocks come and go 32 at a time, by way of the lists of threads and the depot (frame_pool.cpp).

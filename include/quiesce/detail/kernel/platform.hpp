@@ -21,6 +21,7 @@
 // `wait` and `wake` order nothing: whoever sleeps reads the word again with the order that it needs. A wake may
 // reach a word whose owner is gone: only the address is used.
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <type_traits>
@@ -70,6 +71,9 @@ struct RealPlatform {
     __builtin_prefetch(what);
     __builtin_prefetch(static_cast<const char*>(what) + 64);
   }
+
+  /// The whole pages of memory that is about to be written, all at once: a third less than a fault for each. It may do nothing.
+  static void make_present(void* begin, std::size_t bytes) noexcept;
 
   /// Attempts below this bound only pause.
   static constexpr std::uint32_t pause_attempts_max = 64;
