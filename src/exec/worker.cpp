@@ -593,15 +593,18 @@ bool Worker::take_over_stuck() {
   return found;
 }
 
+/// Before it sleeps: what it would find by looking again.
 bool Worker::anything_visible() const {
   if (executor_.stopping_.load(std::memory_order_seq_cst)) return true;
   if (!executor_.injected_.empty() || !executor_.injected_cancel_.empty() || !executor_.posted_.empty() ||
       !inbox_.empty() || !inbox_cancel_.empty())
     return true;
   if (executor_.timed_size_.load(std::memory_order_seq_cst) > 0) return true;
-  return std::any_of(executor_.workers_.begin(), executor_.workers_.end(), [](const auto& worker) {
-    return !worker->ready_.empty() || !worker->cancel_.empty() || worker->forks_.any();
-  });
+  const bool to_steal =
+      std::any_of(executor_.workers_.begin(), executor_.workers_.end(), [](const auto& worker) {
+        return !worker->ready_.empty() || !worker->cancel_.empty() || worker->forks_.any();
+      });
+  return to_steal && executor_.idle_.may_search();
 }
 
 void Worker::park() {

@@ -55,6 +55,23 @@ std::function<void()> searcher_and_sleeper(Flaw flaw = Flaw::None) {
   };
 }
 
+/// One worker searches, and the other may not: it leaves what it sees to the first, which takes one of two items.
+std::function<void()> searcher_and_another(Flaw flaw = Flaw::None) {
+  return [=] {
+    Workers workers(2, flaw, true);
+    Injector injector;
+    const auto push = [&](Item* item) { injector.push(item); };
+    const auto pop = [&] { return injector.pop(); };
+    const auto empty = [&] { return injector.empty(); };
+    lab::check(workers.idle.try_become_searcher(), "nobody searches yet");
+    run_threads({[&] {
+                   workers.give(push, 0);
+                   workers.give(push, 1);
+                 },
+                 [&] { workers.run(0, pop, empty, true); }, [&] { workers.run(1, pop, empty); }});
+  };
+}
+
 /// Work for one worker only, in its inbox.
 std::function<void()> worker_with_inbox(bool looks = true) {
   return [=] {
@@ -143,6 +160,12 @@ Part sleeping() {
                          .weak_exhausts = false,
                          .weak_runs = 1'000,
                          .judges_mutants = false},
+                        {.name = "a searcher and one who may not search",
+                         .body = searcher_and_another(),
+                         .sc_exhausts = false,
+                         .weak_exhausts = false,
+                         .weak_runs = 1'000,
+                         .judges_mutants = false},
                         {.name = "two workers, two items",
                          .body = workers_of_injector(2),
                          .sc_exhausts = false,
@@ -177,6 +200,7 @@ TEST(IdleSetInLab, TheLoopNeedsEachOfItsSteps) {
   expect_breaks("no look at the inbox", worker_with_inbox(false));
   expect_breaks("no chain of wake-ups", searcher_and_sleeper(Flaw::NoChain));
   expect_breaks("no search after the last look", searcher_and_sleeper(Flaw::NoSearchAfterLook));
+  expect_breaks("asks whether it may search before announcing", searcher_and_another(Flaw::AsksBefore));
 }
 
 // ---- the injector by itself ----

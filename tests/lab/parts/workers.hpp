@@ -36,16 +36,18 @@ enum class Flaw : std::uint8_t {
   LookBefore,         // looks, then announces itself
   NoChain,            // whoever stops searching last does not wake another
   NoSearchAfterLook,  // what the look before sleeping finds is taken by one who does not search
+  AsksBefore,         // asks whether it may search, then announces itself
   WakeBeforeGiving    // claims a worker before the work can be seen
 };
 
 struct Workers {
-  explicit Workers(std::uint32_t count, Flaw has) : idle(count), flaw(has) {}
+  explicit Workers(std::uint32_t count, Flaw has, bool steal = false) : idle(count), flaw(has), steals(steal) {}
 
   quiesce::detail::IdleSet<LabPlatform> idle;
   std::array<quiesce::detail::Parker<LabPlatform>, 2> parkers;
   std::array<Item, 2> items;
   Flaw flaw;
+  bool steals;  // the work is such as only searchers take
 
   void wake_one() {
     if (const auto worker = idle.claim_one()) parkers[*worker].unpark();
@@ -62,7 +64,7 @@ struct Workers {
   template <class Take, class IsEmpty>
   void run(std::uint32_t self, Take take, IsEmpty is_empty, bool searching = false) {
     for (;;) {
-      Item* item = take();
+      Item* item = steals && !searching ? nullptr : take();
       if (item == nullptr && !searching) {
         searching = idle.try_become_searcher();
         if (searching) item = take();
@@ -80,11 +82,13 @@ struct Workers {
   bool park(std::uint32_t self, bool searching, IsEmpty is_empty) {
     if (searching) (void)idle.stop_searching();
     const bool was_empty = flaw != Flaw::LookBefore || is_empty();
+    const bool asked = flaw == Flaw::AsksBefore && !idle.may_search();
     idle.prepare_park(self);
     const bool has_found = flaw == Flaw::NoSecondLook ? false
                            : flaw == Flaw::LookBefore ? !was_empty
                                                       : !is_empty();
-    if (!has_found) parkers[self].park();
+    const bool leaves_it = steals && (flaw == Flaw::AsksBefore ? asked : !idle.may_search());
+    if (!has_found || leaves_it) parkers[self].park();
     if (idle.finish_park(self) == Woken::AsSearcher) return true;
     return has_found && flaw != Flaw::NoSearchAfterLook && idle.try_become_searcher();
   }

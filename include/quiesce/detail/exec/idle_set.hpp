@@ -13,7 +13,8 @@
 //     found:    if (searching && idle.stop_searching()) claim_one and wake as above; run it
 //     nothing:  if (searching) idle.stop_searching();
 //               idle.prepare_park(self);
-//               look at everything once more, by seq_cst loads;  if nothing, sleep
+//               look at everything once more, by seq_cst loads;  if nothing, or what only searchers take and
+//               !idle.may_search(): sleep
 //               searching = idle.finish_park(self) == Woken::AsSearcher;
 //               if (the look found something && !searching) searching = idle.try_become_searcher();
 //
@@ -43,6 +44,10 @@
 //     claims again, with D in place of P; that ends, for each time a worker took work.
 //  c. L sees searching == 0 and parked == 0: nobody to wake. A worker that parks later increments after L, so P
 //     < L < increment < its look: it sees P.
+//
+// Who has announced itself, has seen work that only searchers take, and then sees that as many search as may, sleeps all the same. Of
+// each of them the decrement comes after its own increment in prepare_park. It comes after the publication, too, which is case b; or
+// before it, and then L has seen it, which is case a.
 //
 // claim(worker) is the same pair on that worker's flag: published then flag loaded, against flag stored then
 // looked.
@@ -119,6 +124,11 @@ class IdleSet {
       if (state_.compare_exchange_weak(seen, seen + one_searching, std::memory_order_seq_cst)) return true;
     }
     return false;
+  }
+
+  /// A worker that has prepared to park. False: half of the workers search, and one of them will find what it has seen.
+  [[nodiscard]] bool may_search() const noexcept {
+    return searching_of(state_.load(std::memory_order_relaxed)) < searchers_max_;
   }
 
   /// A worker that is searching. True when it was the last one (protocol, 3).
