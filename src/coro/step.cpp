@@ -331,17 +331,18 @@ void end_with_error(PromiseBase& leaf, Error error) noexcept {
   end_here(leaf);
 }
 
-bool arm_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn) noexcept {
-  if (!task.word.apply([&](TaskWord w) { return task_word::prepare(w, stubborn); })) return false;
+Waiter arm_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn) noexcept {
+  const TaskStep armed = task.word.apply([&](TaskWord w) { return task_word::prepare(w, stubborn); });
+  if (!armed) return {};
   note_wait(task, ops, data);
   signal(task, Signal::Wait);
-  return true;
+  return Waiter::of(task.index, armed.before.next_epoch().epoch());
 }
 
 bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn) noexcept {
   task.kernel().use(task, Use::Read);
   if (!stubborn) task.kernel().note_checkpoint(task);
-  return arm_wait(task, ops, data, stubborn);
+  return static_cast<bool>(arm_wait(task, ops, data, stubborn));
 }
 
 void begin_park(TaskRecord& task, const LeafOps& ops, void* data) noexcept {

@@ -128,8 +128,8 @@ bool SelectBase::go_on(TaskRecord& task, LeafNext next) noexcept {
 
 /// One wait for all. `again`: those that have kept their places have them.
 bool SelectBase::arm(TaskRecord& task, bool again) noexcept {
-  if (!arm_wait(task, select_wait, this)) return false;
-  const Waiter waiter = waiter_of(task);
+  const Waiter waiter = arm_wait(task, select_wait, this);
+  if (!waiter) return false;
   const std::size_t count = branches.size();
   for (std::size_t i = 0; i < count && task.word.load().pending(); ++i) {
     SelectBranch& branch = branches[(first + i) % count];
@@ -188,8 +188,7 @@ LeafNext SelectBase::close(TaskRecord& task) noexcept {
     const bool forced = task.word.load().escalated() || task.torn;
     if (branch.ops->more == nullptr || branch.ops->more->close == nullptr || forced) continue;
     if (branch.ops->more->close(branch.op, !requested && closing == winner)) continue;
-    arm_wait(task, select_closing, this, true);
-    branch.renew_node(waiter_of(task));
+    branch.renew_node(arm_wait(task, select_closing, this, true));
     branch.ops->more->close_enlist(branch.op, branch.node);
     return LeafNext::Again;
   }

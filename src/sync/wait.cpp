@@ -43,8 +43,9 @@ bool WaitCall::refuse_request() const noexcept {
 }
 
 inline bool WaitCall::arm_here() const noexcept {
-  if (!arm_wait(task, kind.waits, data)) return false;
-  kind.ops->enlist(op, leaf().make_node(waiter_of(task)));
+  const Waiter waiter = arm_wait(task, kind.waits, data);
+  if (!waiter) return false;
+  kind.ops->enlist(op, leaf().make_node(waiter));
   const OperationMore* const more = kind.ops->more;
   if (more != nullptr && more->armed != nullptr && task.word.load().pending()) more->armed(op);
   return true;
@@ -189,8 +190,7 @@ bool WaitCall::start_with_more() const noexcept {
 LeafNext WaitCall::end_wait() const noexcept {
   const bool forced = task.word.load().escalated() || task.torn;
   if (kind.ops->more->close != nullptr && !forced && !kind.ops->more->close(op, state.won())) {
-    arm_wait(task, kind.closes, data, true);
-    kind.ops->more->close_enlist(op, leaf().make_node(waiter_of(task)));
+    kind.ops->more->close_enlist(op, leaf().make_node(arm_wait(task, kind.closes, data, true)));
     return LeafNext::Again;
   }
   return look();

@@ -176,8 +176,8 @@ void end_with_error(PromiseBase& leaf, Error error) noexcept;
 /// Arms the leaf wait. False: a request must be observed first; the caller then either refuses (`refuse`, which ends the
 /// coroutine Cancelled) or, if it observes, goes on.
 bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn = false) noexcept;
-/// The same where the cancel point has been told before.
-bool arm_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn = false) noexcept;
+/// The same where the cancel point has been told before. The wait, for whoever is to claim it; nobody: not armed.
+Waiter arm_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn = false) noexcept;
 /// The same in one transition, for a wait that a look at one task can end (`ops.looks_at`). The waiter has been registered with
 /// `next_waiter_of`; the step loop parks the task.
 void begin_park(TaskRecord& task, const LeafOps& ops, void* data) noexcept;
