@@ -38,12 +38,12 @@ Part kept_lock() {
                         {.name = "the owner twice, one who becomes it and comes again",
                          .body = owned<Counted>(2, {{2, 2}}),
                          .weak_exhausts = false,
-                         .weak_runs = 5'000,
+                         .weak_runs = 1'000,
                          .judges_mutants = false},
                         {.name = "the owner and two others",
                          .body = owned<Counted>(1, {{2, 1}, {0, 1}}),
                          .weak_exhausts = false,
-                         .weak_runs = 5'000,
+                         .weak_runs = 1'000,
                          .judges_mutants = false}}};
 }
 
