@@ -1,7 +1,6 @@
 #include "quiesce/detail/coro/frame_chunks.hpp"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <mutex>
@@ -78,12 +77,6 @@ struct Store {
 };
 constinit Store store{};
 
-/// Is a chunk made of whole pages? Else its memory stays.
-bool pages_fit() noexcept {
-  static const bool fit = chunk_bytes % static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) == 0;
-  return fit;
-}
-
 /// Twice as much is asked for, and what is not in the aligned half given back.
 Region* map_region() noexcept {
   void* mapped = ::mmap(nullptr, 2 * region_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -138,7 +131,7 @@ void Store::give_back(Chunk& chunk) noexcept {
   auto& region = *around<region_bytes, Region>(&chunk);
   const auto at =
       static_cast<std::size_t>(reinterpret_cast<std::byte*>(&chunk) - region.chunk(0)) / chunk_bytes;
-  if (pages_fit()) ::madvise(&chunk, chunk_bytes, MADV_DONTNEED);
+  (void)RealPlatform::give_back(&chunk, chunk_bytes);  // else it keeps them
   if (region.empty_count == 0) region.next = std::exchange(regions, &region);
   region.empty[region.empty_count++] = static_cast<std::uint16_t>(at);
 }

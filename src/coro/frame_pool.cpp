@@ -1,7 +1,6 @@
 #include "quiesce/detail/coro/frame_pool.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <new>
 #include <utility>
@@ -12,6 +11,7 @@
 
 #include "quiesce/detail/coro/batch_depot.hpp"
 #include "quiesce/detail/coro/frame_chunks.hpp"
+#include "quiesce/detail/kernel/ageing.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define QUIESCE_PLAIN_FRAMES 1
@@ -48,8 +48,8 @@ struct FreeList {
 
 /// Full batches of one size class, shared by all threads.
 constinit BatchDepot<Block> depot[class_count];
-/// May it hold anything? Written when that changes, and read where a worker parks.
-constinit std::atomic<bool> depot_in_use{false};
+struct Pool;
+constinit Ageing<Pool> ageing{};
 
 struct ThreadCache {
   FreeList lists[class_count];
@@ -67,7 +67,7 @@ void put_batch(std::size_t size_class, FreeList& list, std::uint32_t count) {
   list.size -= count;
   last->next = nullptr;
   depot[size_class].put(first);
-  if (!depot_in_use.load(std::memory_order_relaxed)) depot_in_use.store(true, std::memory_order_relaxed);
+  ageing.note_use();
 }
 
 /// At thread exit the blocks go to the depot, in batches of whatever size is left.
@@ -116,16 +116,10 @@ std::size_t batches_in_depot() noexcept {
   return count;
 }
 
-/// When a period is over, what was unused in it goes; then the next begins.
-struct Ageing {
+struct Pool {
   static constexpr std::uint32_t batches_max = 32;  // released in one call: some 20 us
 
-  std::atomic<bool> is_busy{false};  // one thread at a time
-  std::atomic<std::int64_t> period_end{0};
-  bool is_releasing = false;  // not all that was unused has gone
-
-  /// True: there is more.
-  bool release_some() noexcept {
+  static bool release_some() noexcept {
     std::uint32_t left = batches_max;
     for (std::size_t c = 0; c < class_count; ++c) {
       for (Block* batch = depot[c].take_unused(left).batches; batch != nullptr && left > 0; --left) {
@@ -137,27 +131,16 @@ struct Ageing {
     }
     return left == 0;
   }
-  void begin_period(std::int64_t now_ns) noexcept {
-    for (BatchDepot<Block>& of_class : depot) of_class.begin_period();
-    period_end.store(now_ns + frame_period_ns, std::memory_order_relaxed);
-  }
-  /// Whoever has the flag.
-  std::optional<std::int64_t> end_period(std::int64_t now_ns) noexcept {
-    if (release_some()) {
-      is_releasing = true;
-      return now_ns;
-    }
+  static void all_released() noexcept {
 #ifdef __GLIBC__
-    if (std::exchange(is_releasing, false)) malloc_trim(0);  // small blocks stay with the heap otherwise
+    malloc_trim(0);  // small blocks stay with the heap otherwise
 #endif
-    begin_period(now_ns);
-    depot_in_use.store(false, std::memory_order_relaxed);
-    if (batches_in_depot() == 0) return std::nullopt;
-    depot_in_use.store(true, std::memory_order_relaxed);
-    return now_ns + frame_period_ns;
   }
+  static void begin_period() noexcept {
+    for (BatchDepot<Block>& of_class : depot) of_class.begin_period();
+  }
+  static bool has_any() noexcept { return batches_in_depot() > 0; }
 };
-constinit Ageing ageing{};
 
 }  // namespace
 #endif
@@ -238,14 +221,7 @@ void frame_trim() noexcept {
   }
 }
 
-std::optional<std::int64_t> frame_age(std::int64_t now_ns) noexcept {
-  if (!depot_in_use.load(std::memory_order_relaxed)) return std::nullopt;
-  if (const std::int64_t end = ageing.period_end.load(std::memory_order_relaxed); now_ns < end) return end;
-  if (ageing.is_busy.exchange(true, std::memory_order_acquire)) return std::nullopt;  // pairs with the release
-  const std::optional<std::int64_t> next = ageing.end_period(now_ns);
-  ageing.is_busy.store(false, std::memory_order_release);
-  return next;
-}
+std::optional<std::int64_t> frame_age(std::int64_t now_ns) noexcept { return ageing.age(now_ns); }
 
 std::size_t frame_batches() noexcept { return batches_in_depot(); }
 #endif

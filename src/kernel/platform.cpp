@@ -83,6 +83,15 @@ void RealPlatform::make_present(void* begin, std::size_t bytes) noexcept {
   errno = saved_errno;
 }
 
+bool RealPlatform::give_back(void* begin, std::size_t bytes) noexcept {
+  static const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  if (reinterpret_cast<std::uintptr_t>(begin) % page != 0 || bytes % page != 0) return false;
+  const int saved_errno = errno;
+  const bool is_done = madvise(begin, bytes, MADV_DONTNEED) == 0;
+  errno = saved_errno;
+  return is_done;
+}
+
 std::int64_t RealPlatform::clock_ns() noexcept {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <cstdio>
@@ -17,6 +18,7 @@
 #include "quiesce/capabilities.hpp"
 #include "quiesce/detail/assert.hpp"
 #include "quiesce/detail/coro/frame_pool.hpp"
+#include "quiesce/detail/kernel/slab.hpp"
 #include "signal_dump.hpp"
 
 namespace quiesce {
@@ -289,6 +291,13 @@ std::ostream& operator<<(std::ostream& out, const ShutdownReport& report) { retu
 
 // ---- the builder ----
 
+namespace {
+std::optional<std::int64_t> age_memory(std::int64_t now_ns) noexcept {
+  const std::optional<std::int64_t> frames = detail::frame_age(now_ns), records = detail::record_age(now_ns);
+  return frames && records ? std::min(*frames, *records) : frames ? frames : records;
+}
+}  // namespace
+
 struct RuntimeBuilder::Settings {
   detail::ProductionExecutor::Config executor;
   detail::KernelConfig kernel;
@@ -297,7 +306,7 @@ struct RuntimeBuilder::Settings {
   int dump_fd = 2;
   Settings() {
     executor.workers = std::max(1u, std::thread::hardware_concurrency());
-    executor.age_memory = detail::frame_age;
+    executor.age_memory = age_memory;
     kernel.close_warning = std::chrono::seconds(10);
   }
 };

@@ -14,6 +14,7 @@
 
 #include "quiesce/detail/coro/batch_depot.hpp"
 #include "quiesce/detail/coro/frame_chunks.hpp"
+#include "quiesce/detail/kernel/ageing.hpp"
 
 namespace quiesce::detail {
 namespace {
@@ -86,26 +87,26 @@ TEST(FrameAge, a_burst_goes_when_nobody_needed_it_for_a_period) {
   take_and_free(6'400);
   if (frame_batches() == 0) GTEST_SKIP() << "under AddressSanitizer nothing is pooled";
   age_at(now);
-  now += frame_period_ns;
+  now += ageing_period_ns;
   age_at(now);  // what other tests have left goes, too
   take_and_free(6'400);
   const std::size_t full = frame_batches();
   EXPECT_GE(full, 190u) << "batches of 32, but for what the thread keeps";
-  age_at(now + frame_period_ns);
+  age_at(now + ageing_period_ns);
   EXPECT_EQ(frame_batches(), full) << "it came in this period";
 
-  now += frame_period_ns;
-  EXPECT_EQ(frame_age(now + 1), now + frame_period_ns) << "the time of the next look";
+  now += ageing_period_ns;
+  EXPECT_EQ(frame_age(now + 1), now + ageing_period_ns) << "the time of the next look";
   take_and_free(3'200);
   EXPECT_EQ(frame_batches(), full);
-  EXPECT_GT(age_at(now + frame_period_ns), 2) << "a slice at a time";
+  EXPECT_GT(age_at(now + ageing_period_ns), 2) << "a slice at a time";
   const std::size_t kept = frame_batches();
   EXPECT_GE(kept, 95u) << "the 3,200 were needed";
   EXPECT_LE(kept, 105u);
 
-  age_at(now + 2 * frame_period_ns);
+  age_at(now + 2 * ageing_period_ns);
   EXPECT_EQ(frame_batches(), 0u);
-  EXPECT_EQ(frame_age(now + 3 * frame_period_ns), std::nullopt) << "nothing can grow old";
+  EXPECT_EQ(frame_age(now + 3 * ageing_period_ns), std::nullopt) << "nothing can grow old";
 }
 
 // ---- chunks ----

@@ -24,10 +24,8 @@ constexpr std::size_t frame_block_bytes(std::size_t frame_bytes) noexcept {
 bool begins_before(const void* promise) noexcept;
 
 /// Gives blocks that nobody needed for a whole period back to the heap and the system, a few at a time: for workers that have nothing to
-/// do. `now` is of a clock that never goes back, one for the process. When to call it again: not before that time; at once if it is
-/// not after `now`; nullopt: there is nothing that could grow old, or another thread is at it.
+/// do. As `Ageing::age` (kernel/ageing.hpp).
 std::optional<std::int64_t> frame_age(std::int64_t now_ns) noexcept;
-inline constexpr std::int64_t frame_period_ns = 1'000'000'000;
 /// How many batches of free blocks the depot holds, for tests.
 std::size_t frame_batches() noexcept;
 

@@ -74,6 +74,9 @@ struct RealPlatform {
 
   /// The whole pages of memory that is about to be written, all at once: a third less than a fault for each. It may do nothing.
   static void make_present(void* begin, std::size_t bytes) noexcept;
+  /// Gives the system memory that nobody will write for long. True: it reads as zeros from here on. False: nothing has changed, since the
+  /// pages are larger than that, or locked.
+  [[nodiscard]] static bool give_back(void* begin, std::size_t bytes) noexcept;
 
   /// Attempts below this bound only pause.
   static constexpr std::uint32_t pause_attempts_max = 64;

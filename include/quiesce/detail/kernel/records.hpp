@@ -1,6 +1,7 @@
 #pragma once
 // The records of tasks and regions. Who may touch a field is said beside it; what several threads change at a time is in the
 // two words (task_word.hpp, region_word.hpp) or under a lock.
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -213,6 +214,22 @@ struct alignas(64) TaskRecord {
     Wait wait = {};
     alignas(8) std::byte result[inline_result_size];
   };
+
+  /// How far its lives have come (slab.hpp, 3 and 4).
+  struct Lives {
+    std::uint32_t generation = 0;
+    TaskWord word = TaskWord{}.next_epoch();  // a wait's epoch is 2 at least, so zeros are not one before it either
+    void include(const TaskRecord& record) noexcept {
+      generation = std::max(generation, record.generation.load(std::memory_order_relaxed));
+      word.bits = std::max(word.bits, record.word.load().bits);  // of Free ones: epochs, and no more
+    }
+  };
+  void begin(std::uint32_t at, const Lives& lives) noexcept {
+    index = at;
+    links = {};
+    generation.store(lives.generation, std::memory_order_relaxed);
+    word.apply_alone([&](TaskWord) -> task_word::Next { return lives.word; });
+  }
 
   TaskId id() const { return {index, generation.load(std::memory_order_relaxed)}; }
   LogicalId logical() const { return path.id(); }
