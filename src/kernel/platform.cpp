@@ -13,6 +13,17 @@
 
 #include "quiesce/detail/assert.hpp"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define QUIESCE_LEAK_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define QUIESCE_LEAK_SANITIZER 1
+#endif
+#endif
+#ifdef QUIESCE_LEAK_SANITIZER
+#include <sanitizer/lsan_interface.h>
+#endif
+
 namespace quiesce::detail {
 namespace {
 
@@ -35,6 +46,11 @@ void wake(std::atomic<std::uint32_t>& word, int count) noexcept {
 
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t),
               "the kernel waits on a plain 32-bit word");
+
+std::size_t page_bytes() noexcept {
+  static const auto bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
+}
 
 }  // namespace
 
@@ -76,16 +92,24 @@ void RealPlatform::fence_all() noexcept {
 // Before Linux 5.14 there is no such advice, and the faults come one by one.
 void RealPlatform::make_present(void* begin, std::size_t bytes) noexcept {
   const int saved_errno = errno;
-  const std::uintptr_t page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const std::uintptr_t page = page_bytes();
   const std::uintptr_t from = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page;
   const std::uintptr_t to = (reinterpret_cast<std::uintptr_t>(begin) + bytes) / page * page;
   if (from < to) madvise(reinterpret_cast<void*>(from), to - from, MADV_POPULATE_WRITE);
   errno = saved_errno;
 }
 
+void* RealPlatform::map_zeros(std::size_t bytes) noexcept {
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return nullptr;
+#ifdef QUIESCE_LEAK_SANITIZER
+  __lsan_register_root_region(memory, bytes);
+#endif
+  return memory;
+}
+
 bool RealPlatform::give_back(void* begin, std::size_t bytes) noexcept {
-  static const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-  if (reinterpret_cast<std::uintptr_t>(begin) % page != 0 || bytes % page != 0) return false;
+  if (reinterpret_cast<std::uintptr_t>(begin) % page_bytes() != 0 || bytes % page_bytes() != 0) return false;
   const int saved_errno = errno;
   const bool is_done = madvise(begin, bytes, MADV_DONTNEED) == 0;
   errno = saved_errno;

@@ -142,23 +142,30 @@ struct Depot {
   bool grow(std::atomic<Record*>* chunks);
 };
 
+/// Its memory stays as long as the process. nullptr: there is none.
+template <class Record>
+Record* make_chunk() {
+  constexpr std::size_t bytes = Slab<Record>::chunk_size * sizeof(Record);
+  if constexpr (IsGivenBack<Record>) {  // zeros, in whole pages
+    void* memory = RealPlatform::map_zeros(bytes);
+    if (memory != nullptr) RealPlatform::make_present(memory, bytes);
+    return static_cast<Record*>(memory);
+  } else {
+    void* memory = ::operator new(bytes, std::align_val_t(alignof(Record)), std::nothrow);
+    return memory == nullptr ? nullptr : new (memory) Record[Slab<Record>::chunk_size];
+  }
+}
+
 template <class Record>
 bool Depot<Record>::grow(std::atomic<Record*>* chunks) {
   if (chunk_count == S::chunks_max) return false;
-  // What is given back must be whole pages.
-  constexpr std::size_t alignment = IsGivenBack<Record> ? S::span_size * sizeof(Record) : alignof(Record);
-  constexpr std::size_t bytes = S::chunk_size * sizeof(Record);
   auto* made = new (std::nothrow) Span<Record>[spans_of_chunk];
-  void* memory =
-      made == nullptr ? nullptr : ::operator new(bytes, std::align_val_t(alignment), std::nothrow);
-  if (memory == nullptr) {
+  Record* chunk = made == nullptr ? nullptr : make_chunk<Record>();
+  if (chunk == nullptr) {
     delete[] made;
     return false;
   }
-  RealPlatform::make_present(memory, bytes);
-  auto* chunk = new (memory) Record[S::chunk_size];  // as long as the process
   const std::uint32_t first = chunk_count * S::chunk_size;
-  for (std::uint32_t i = 0; i < S::chunk_size; ++i) chunk[i].index = first + i;
   for (std::uint32_t i = spans_of_chunk; i-- > 0;) {
     made[i].first = first + i * S::span_size;
     blank.push(made[i]);
@@ -204,9 +211,14 @@ void begin_all(Span<Record>& span, Stack<Record>& to) {
   if constexpr (IsGivenBack<Record>) {
     if (std::exchange(span.is_given_back, false))
       RealPlatform::make_present(records, Slab<Record>::span_size * sizeof(Record));
-    for (std::uint32_t i = 0; i < Slab<Record>::span_size; ++i) records[i].begin(span.first + i, span.lives);
   }
-  for (std::uint32_t i = Slab<Record>::span_size; i-- > 0;) to.push(records + i);
+  for (std::uint32_t i = Slab<Record>::span_size; i-- > 0; to.push(records + i)) {
+    if constexpr (IsGivenBack<Record>) {
+      records[i].begin(span.first + i, span.lives);
+    } else {
+      records[i].index = span.first + i;
+    }
+  }
 }
 
 struct TaskRecords {

@@ -77,6 +77,8 @@ struct RealPlatform {
   /// Gives the system memory that nobody will write for long. True: it reads as zeros from here on. False: nothing has changed, since the
   /// pages are larger than that, or locked.
   [[nodiscard]] static bool give_back(void* begin, std::size_t bytes) noexcept;
+  /// Whole pages of zeros, as long as the process; what they point to is not leaked. nullptr: there are none.
+  static void* map_zeros(std::size_t bytes) noexcept;
 
   /// Attempts below this bound only pause.
   static constexpr std::uint32_t pause_attempts_max = 64;
