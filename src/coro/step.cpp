@@ -156,6 +156,31 @@ LeafNext finish_wait(TaskRecord& task, TaskWord before) noexcept {
   return LeafNext::Ended;
 }
 
+/// The word of an announced wait that does not begin: a grant has claimed it, or it is as at the end of a wait by a request.
+TaskWord refused_announcement(TaskRecord& task, std::uint64_t epoch) noexcept {
+  const TaskStep spent =
+      task.word.apply([=](TaskWord w) { return task_word::spend_announced(w, epoch); });
+  if (!spent.made) return spent.before;
+  return spent.before.without(TaskWord::wait_bits).with(TaskWord::by_request_bit);
+}
+
+/// In the wait that the step has armed or announced. True: it sleeps, and perhaps runs elsewhere already. False: the wait has ended, with
+/// that word.
+bool begin_sleep(TaskRecord& task, bool is_announced, TaskWord& ended) noexcept {
+  if (!is_announced) {
+    if (task.word.apply([](TaskWord w) { return task_word::commit(w); })) return true;
+    ended = task.word.load();
+    return false;
+  }
+  const std::uint64_t epoch = leaf_of(task).node().waiter.epoch();
+  if (task.word.apply([=](TaskWord w) { return task_word::park_announced(w, epoch); })) return true;
+  ended = refused_announcement(task, epoch);
+  return false;
+}
+bool has_announced(const TaskRecord& task) noexcept {
+  return static_cast<Signal>(task.signal) == Signal::Announced;
+}
+
 /// What has become of a task whose wait was ended.
 enum class Waited : std::uint8_t { GoesOn, Ended, Sleeps, GivesWay };
 
@@ -166,9 +191,12 @@ Waited end_wait(TaskRecord& task, TaskWord before) noexcept {
     signal(task, Signal::None);  // what is armed from here on says so
     const LeafNext next = finish_wait(task, before);
     if (next != LeafNext::Again) return next == LeafNext::Resume ? Waited::GoesOn : Waited::Ended;
-    if (task.word.apply([](TaskWord w) { return task_word::commit(w); })) return Waited::Sleeps;
-    if (--task.cooperative_left == 0) return Waited::GivesWay;
-    before = task.word.load();
+    const bool is_announced = has_announced(task);
+    if (begin_sleep(task, is_announced, before)) return Waited::Sleeps;
+    if (--task.cooperative_left > 0) continue;
+    // The word does not tell the next step that an announced wait was refused.
+    if (!is_announced || !before.has(TaskWord::by_request_bit)) return Waited::GivesWay;
+    task.cooperative_left = 1;
   }
 }
 
@@ -339,6 +367,12 @@ Waiter arm_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn)
   return Waiter::of(task.index, armed.before.next_epoch().epoch());
 }
 
+Waiter announce_wait(TaskRecord& task, const LeafOps& ops, void* data) noexcept {
+  note_wait(task, ops, data);
+  signal(task, Signal::Announced);
+  return next_waiter_of(task);
+}
+
 bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn) noexcept {
   task.kernel().use(task, Use::Read);
   if (!stubborn) task.kernel().note_checkpoint(task);
@@ -493,6 +527,10 @@ StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
       signal(task, Signal::None);
       if (waits == Signal::Wait) finish_wait(task, disarm(task).with(TaskWord::by_request_bit));
       if (waits == Signal::Park) finish_wait(task, refused_park(task));
+      if (waits == Signal::Announced) {
+        const std::uint64_t epoch = leaf_of(task).node().waiter.epoch();
+        finish_wait(task, refused_announcement(task, epoch).with(TaskWord::by_request_bit));
+      }
       if (!settle(task)) return StepEnd::Done;
       continue;
     }
@@ -528,9 +566,11 @@ StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
         break;
       case Signal::Yield: return leave_step(task, StepEnd::Yielded);
       case Signal::Wait:
+      case Signal::Announced: {
         (void)leave_step(task, StepEnd::Suspended);  // before the task may run elsewhere
-        if (task.word.apply([](TaskWord w) { return task_word::commit(w); })) return StepEnd::Suspended;
-        switch (end_wait(task, task.word.load())) {
+        TaskWord ended;
+        if (begin_sleep(task, has_announced(task), ended)) return StepEnd::Suspended;
+        switch (end_wait(task, ended)) {
           case Waited::Sleeps: return StepEnd::Suspended;
           case Waited::GivesWay: return StepEnd::Yielded;
           case Waited::GoesOn:
@@ -542,6 +582,7 @@ StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
         }
         if (waits_already(task)) continue;
         break;
+      }
       case Signal::Park: {
         (void)leave_step(task, StepEnd::Suspended);
         const std::optional<TaskWord> ended = park(task);

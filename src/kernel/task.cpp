@@ -316,15 +316,26 @@ void WakeTimer::arm(TaskRecord& task, Time until) noexcept {
   task.kernel().executor().arm(*this);
 }
 
-Kernel::Claim Kernel::claim_only(Waiter waiter, bool by_request) noexcept {
+namespace {
+template <class Transition>
+[[gnu::always_inline]] inline Kernel::Claim claim_by(Waiter waiter, Transition transition) noexcept {
   TaskRecord* task = TaskSlab::find(waiter.index());
   if (task == nullptr) return {false, nullptr};
-  TaskStep step = task->word.apply([&](TaskWord w) { return task_word::claim(w, waiter.epoch(), by_request); });
+  const TaskStep step = task->word.apply(transition);
   // One that did not sleep runs, and may have ended by now.
   if (step.made) return {true, step.before.run() == RunState::Idle ? task : nullptr};
   if (exact_executor != nullptr && !task->word.load().done())
     exact_executor->use(task->logical(), Use::Read);  // somebody else was first
   return {false, nullptr};
+}
+}  // namespace
+
+Kernel::Claim Kernel::claim_only(Waiter waiter, bool by_request) noexcept {
+  return claim_by(waiter, [&](TaskWord w) { return task_word::claim(w, waiter.epoch(), by_request); });
+}
+
+Kernel::Claim Kernel::claim_granted(Waiter waiter) noexcept {
+  return claim_by(waiter, [&](TaskWord w) { return task_word::claim_announced(w, waiter.epoch()); });
 }
 
 void Kernel::wake(TaskRecord& sleeper, bool by_request, Origin origin) noexcept {

@@ -48,7 +48,7 @@ void WaitList::remove(WaitNode& node) noexcept {
 }
 
 bool WakeList::claim(Waiter waiter) noexcept {
-  const Kernel::Claim claim = Kernel::claim_only(waiter);
+  const Kernel::Claim claim = Kernel::claim_granted(waiter);
   if (claim.sleeper != nullptr) {
     claim.sleeper->queue_next = nullptr;
     (first_ == nullptr ? first_ : last_->queue_next) = claim.sleeper;

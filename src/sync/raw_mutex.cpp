@@ -229,7 +229,8 @@ struct RawLockOperation::AloneOps {
 
 const OperationOps RawLockOperation::alone_ops{
     AloneOps::try_now, AloneOps::enlist, AloneOps::delist, AloneOps::give_back,
-    AloneOps::subject, nullptr,          &AloneOps::more,  nullptr};
+    AloneOps::subject, nullptr,          &AloneOps::more,  nullptr,
+    false};
 
 Error RawLockOperation::why_refused() const {
   return locked_by_itself(mutex_->primitive(), "has locked", "lock");

@@ -43,6 +43,10 @@ bool WaitCall::refuse_request() const noexcept {
 }
 
 inline bool WaitCall::arm_here() const noexcept {
+  if (kind.ops->is_granted) [[likely]] {
+    kind.ops->enlist(op, leaf().make_node(announce_wait(task, kind.waits, data)));
+    return true;
+  }
   const Waiter waiter = arm_wait(task, kind.waits, data);
   if (!waiter) return false;
   kind.ops->enlist(op, leaf().make_node(waiter));

@@ -25,6 +25,7 @@ class EventWaitOperation : public ListedOperation<EventWaitOperation> {
  public:
   using value_type = void;
   static constexpr const char* what = "an event";
+  static constexpr bool is_granted = true;
   static constexpr bool is_word = true;
   static constexpr bool told_together = true;
 

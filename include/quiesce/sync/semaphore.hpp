@@ -84,6 +84,7 @@ class AcquireOperation : public ListedOperation<AcquireOperation> {
  public:
   using value_type = SemaphorePermit;
   static constexpr const char* what = "a permit of a semaphore";
+  static constexpr bool is_granted = true;
 
   AcquireOperation(Semaphore& semaphore, std::uint32_t count, std::source_location where) noexcept
       : semaphore_(&semaphore), count_(count), where_(where) {}

@@ -24,6 +24,7 @@ class SendOperation : public MessageHolder<T> {
   using value_type = void;
   using error_type = Error;
   static constexpr const char* what = "room in a channel";
+  static constexpr bool is_granted = true;
 
   SendOperation(Core& core, T message) noexcept : MessageHolder<T>(std::move(message)), core_(&core) {}
   bool try_now() noexcept {
@@ -58,6 +59,7 @@ class ReserveOperation : public ChannelWait {
   using value_type = BasicSendPermit<T, Core>;
   using error_type = Error;
   static constexpr const char* what = "room in a channel";
+  static constexpr bool is_granted = true;
 
   ReserveOperation(Core& core, std::source_location where) noexcept : core_(&core), where_(where) {}
   bool try_now() noexcept {
@@ -88,6 +90,7 @@ class RecvBase : public MessageHolder<T> {
  public:
   using error_type = Error;
   static constexpr const char* what = "a message of a channel";
+  static constexpr bool is_granted = true;
 
   explicit RecvBase(Core& core) noexcept : core_(&core) {}
   bool try_now() noexcept { return try_take() != Tried::MustWait; }

@@ -159,7 +159,7 @@ inline void* PromiseBase::state_place() noexcept {
 }
 
 /// What a suspension asks of the loop.
-enum class Signal : std::uint8_t { None, AwaitChild, Handed, Ended, Wait, Park, Refused, Yield };
+enum class Signal : std::uint8_t { None, AwaitChild, Handed, Ended, Wait, Announced, Park, Refused, Yield };
 
 inline void signal(TaskRecord& task, Signal what) noexcept {
   task.signal = static_cast<std::uint8_t>(what) & 63u;
@@ -178,6 +178,9 @@ void end_with_error(PromiseBase& leaf, Error error) noexcept;
 bool begin_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn = false) noexcept;
 /// The same where the cancel point has been told before. The wait, for whoever is to claim it; nobody: not armed.
 Waiter arm_wait(TaskRecord& task, const LeafOps& ops, void* data, bool stubborn = false) noexcept;
+/// The same in one transition, for a wait that only grants of a primitive end (task_word.hpp, 2). The node is the leaf's; the step loop
+/// parks the task.
+Waiter announce_wait(TaskRecord& task, const LeafOps& ops, void* data) noexcept;
 /// The same in one transition, for a wait that a look at one task can end (`ops.looks_at`). The waiter has been registered with
 /// `next_waiter_of`; the step loop parks the task.
 void begin_park(TaskRecord& task, const LeafOps& ops, void* data) noexcept;

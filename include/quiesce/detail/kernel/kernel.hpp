@@ -170,6 +170,8 @@ class Kernel {
     TaskRecord* sleeper;
   };
   static Claim claim_only(Waiter waiter, bool by_request = false) noexcept;
+  /// By a grant, also of a wait that was announced.
+  static Claim claim_granted(Waiter waiter) noexcept;
   static void wake(TaskRecord& sleeper, bool by_request = false, Origin origin = Origin::Wake) noexcept;
   /// The caller won `take`: the record forgets a failure that nobody will join any more.
   static void unlink_failed(TaskRecord& task) noexcept;

@@ -30,6 +30,10 @@
 //     epoch first, then the task parks, then it looks. Who ended it before the park has failed to claim, since the epoch
 //     was not there yet; so a look that sees the end claims for itself. A park that is refused spends the epoch that it
 //     has given away, or a late claim would end the task's next wait.
+//     A wait for what nothing but grants of a primitive give is *announced*: registered with the next epoch, under the primitive's
+//     lock, and parked afterwards. A grant that comes before the park claims what was announced: it begins that epoch itself, claimed
+//     already. The park looks for that, and so does the spending of a refused one: each knows the epoch, and leaves one that has begun
+//     as it is. No other epoch is given away between announcement and park or spending, so such a claim finds no other wait.
 //  3. To resume it anyone must *claim*: one CAS that needs armed, this epoch, and not yet claimed. A claim by a request needs
 //     in addition that the task is not masked and the wait not stubborn. The winner enqueues the task if it was Idle.
 //  4. The resumed task detaches whatever did not win. Its word still says what the claim said, until the next wait. A wait
@@ -123,10 +127,11 @@ constexpr Next commit(TaskWord w) {
   if (w.run() != RunState::Active || !w.pending()) return {};
   return w.with_run(RunState::Idle);
 }
-/// Prepare and commit: the waiter was registered before, with the epoch that this begins.
+/// Prepare and commit: the waiter was registered before, with the epoch that this begins. Not made of those two: where one optional is
+/// made of another, g++ 12 writes it in parts and reads it as a whole, which waits until the parts are in the cache.
 constexpr Next park(TaskWord w) {
-  Next prepared = prepare(w, false);
-  return prepared ? commit(*prepared) : prepared;
+  if (w.run() != RunState::Active || w.pending() || w.must_observe()) return {};
+  return w.without(TaskWord::wait_bits).with(TaskWord::armed_bit).with_run(RunState::Idle).next_epoch();
 }
 /// A park that was refused after its waiter had been registered: nobody may find that epoch in force later.
 constexpr Next spend_epoch(TaskWord w) {
@@ -140,6 +145,21 @@ constexpr Next claim(TaskWord w, std::uint64_t epoch, bool by_request) {
   if (by_request && w.has(TaskWord::stubborn_bit)) return {};
   w = w.with(TaskWord::claimed_bit | (by_request ? TaskWord::by_request_bit : 0));
   return w.run() == RunState::Idle ? w.with_run(RunState::Active) : w;
+}
+/// A park of a wait that was announced with that epoch. Refused also when it has been claimed by now.
+constexpr Next park_announced(TaskWord w, std::uint64_t epoch) {
+  if (w.epoch() == epoch) return {};
+  return park(w);
+}
+constexpr Next spend_announced(TaskWord w, std::uint64_t epoch) {
+  if (w.epoch() == epoch) return {};
+  return spend_epoch(w);
+}
+/// By a grant: of a wait that is on, or of one that has only been announced, which begins so.
+constexpr Next claim_announced(TaskWord w, std::uint64_t epoch) {
+  const bool is_ahead = w.run() == RunState::Active && !w.pending() && w.next_epoch().epoch() == epoch;
+  if (!is_ahead) return claim(w, epoch, false);
+  return w.without(TaskWord::wait_bits).with(TaskWord::armed_bit | TaskWord::claimed_bit).next_epoch();
 }
 /// Begins a look at the wait of `epoch`: the task sleeps, and nobody else looks.
 constexpr Next look(TaskWord w, std::uint64_t epoch) {

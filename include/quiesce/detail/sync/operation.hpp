@@ -35,6 +35,9 @@
 // (waiting_operation). An operation of which it does so has
 //   X& found()                   what is to be found: itself, or the part of it that waits
 //
+// An operation that takes effect by nothing but a grant of its primitive says so: static constexpr bool is_granted = true. Its wait, where
+// it is all that its task waits for, is not armed before `enlist` but announced (kernel/task_word.hpp, 2), which spares a transition.
+//
 // Laws that every operation obeys (docs/laws.md): it is a cancel point, also when it could go on at once; it refuses before it has
 // any effect; a request that wins leaves nothing behind; `.outcome()` shows Cancelled or Err instead of ending the coroutine.
 #include <concepts>
@@ -86,6 +89,7 @@ struct OperationOps {
   void (*renew)(void*, WaitNode&, Waiter) noexcept;
   const OperationMore* more;
   void* (*found)(void*) noexcept;  // null: nobody looks for it
+  bool is_granted;
 };
 
 template <class Op>
@@ -108,6 +112,9 @@ constexpr auto found_of_operation() -> void* (*)(void*) noexcept {
     return nullptr;
   }
 }
+
+template <class Op>
+concept IsGranted = requires { requires Op::is_granted; } && !LooksAgain<Op> && !Closes<Op>;
 
 template <class Op>
 Look look_again(void* op, std::exception_ptr& thrown) noexcept {
@@ -154,7 +161,8 @@ inline constexpr OperationOps operation_ops{
     [](const void* op) noexcept { return static_cast<const Op*>(op)->subject(); },
     renew_operation<Op>,
     LooksAgain<Op> || Closes<Op> ? &more_of_operation<Op> : nullptr,
-    found_of_operation<Op>()};
+    found_of_operation<Op>(),
+    IsGranted<Op>};
 
 /// The subject of a wait for a primitive that knows no holders.
 inline WaitSubject subject_of(const Primitive& primitive) noexcept {
