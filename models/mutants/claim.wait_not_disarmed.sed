@@ -1,2 +1,2 @@
 # A wait that was over before it began is left pending.
-s/atomic { armed = false; claimed = false; by_request = false }; .*disarm.*$//
+s/:: else -> atomic { armed = false; claimed = false; by_request = false } fi; .*disarm.*$/:: else -> skip fi;/

@@ -156,6 +156,32 @@ LeafNext finish_wait(TaskRecord& task, TaskWord before) noexcept {
   return LeafNext::Ended;
 }
 
+TaskWord disarm(TaskRecord& task) noexcept {
+  return task.word.apply([](TaskWord w) { return task_word::disarm(w); }).before;
+}
+
+/// A request is to be observed first. The word is as at the end of a wait by a request.
+TaskWord refused_park(TaskRecord& task) noexcept {
+  const TaskWord before = task.word.apply([](TaskWord w) { return task_word::spend_epoch(w); }).before;
+  return before.without(TaskWord::wait_bits).with(TaskWord::by_request_bit);
+}
+
+/// True: the task sleeps, and perhaps runs elsewhere already. False: it goes on, with the word that its wait has ended with.
+bool park(TaskRecord& task, TaskWord& ended) noexcept {
+  const TaskRecord& ending = *task.wait.ops->looks_at(task.wait.data);
+  const TaskStep parked = task.word.apply([](TaskWord w) { return task_word::park(w); });
+  if (!parked.made) {
+    ended = refused_park(task);
+    return false;
+  }
+  // From here on only words of records are safe to look at. In whatever life they are: the claim is of this wait or fails.
+  if (!ending.word.load().done()) return true;
+  const std::uint64_t epoch = parked.before.next_epoch().epoch();
+  const TaskStep claimed = task.word.apply([&](TaskWord w) { return task_word::claim(w, epoch, false); });
+  ended = claimed.before;
+  return !claimed.made;
+}
+
 /// The word of an announced wait that does not begin: a grant has claimed it, or it is as at the end of a wait by a request.
 TaskWord refused_announcement(TaskRecord& task, std::uint64_t epoch) noexcept {
   const TaskStep spent =
@@ -164,8 +190,7 @@ TaskWord refused_announcement(TaskRecord& task, std::uint64_t epoch) noexcept {
   return spent.before.without(TaskWord::wait_bits).with(TaskWord::by_request_bit);
 }
 
-/// In the wait that the step has armed or announced. True: it sleeps, and perhaps runs elsewhere already. False: the wait has ended, with
-/// that word.
+/// As `park`, of the wait that the step has armed or announced.
 bool begin_sleep(TaskRecord& task, bool is_announced, TaskWord& ended) noexcept {
   if (!is_announced) {
     if (task.word.apply([](TaskWord w) { return task_word::commit(w); })) return true;
@@ -198,28 +223,6 @@ Waited end_wait(TaskRecord& task, TaskWord before) noexcept {
     if (!is_announced || !before.has(TaskWord::by_request_bit)) return Waited::GivesWay;
     task.cooperative_left = 1;
   }
-}
-
-TaskWord disarm(TaskRecord& task) noexcept {
-  return task.word.apply([](TaskWord w) { return task_word::disarm(w); }).before;
-}
-
-/// A request is to be observed first. The word is as at the end of a wait by a request.
-TaskWord refused_park(TaskRecord& task) noexcept {
-  const TaskWord before = task.word.apply([](TaskWord w) { return task_word::spend_epoch(w); }).before;
-  return before.without(TaskWord::wait_bits).with(TaskWord::by_request_bit);
-}
-
-/// The task sleeps, and perhaps runs elsewhere already (nullopt), or goes on: the word that its wait has ended with.
-std::optional<TaskWord> park(TaskRecord& task) noexcept {
-  const TaskRecord& ending = *task.wait.ops->looks_at(task.wait.data);
-  const TaskStep parked = task.word.apply([](TaskWord w) { return task_word::park(w); });
-  if (!parked.made) return refused_park(task);
-  // From here on only words of records are safe to look at. In whatever life they are: the claim is of this wait or fails.
-  if (!ending.word.load().done()) return std::nullopt;
-  const std::uint64_t epoch = parked.before.next_epoch().epoch();
-  const TaskStep claimed = task.word.apply([&](TaskWord w) { return task_word::claim(w, epoch, false); });
-  return claimed.made ? std::optional(claimed.before) : std::nullopt;
 }
 
 void note_wait(TaskRecord& task, const LeafOps& ops, void* data) noexcept {
@@ -585,10 +588,10 @@ StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
       }
       case Signal::Park: {
         (void)leave_step(task, StepEnd::Suspended);
-        const std::optional<TaskWord> ended = park(task);
-        if (!ended) return StepEnd::Suspended;
+        TaskWord ended;
+        if (park(task, ended)) return StepEnd::Suspended;
         signal(task, Signal::None);
-        if ((finish_wait(task, *ended) == LeafNext::Ended || task.torn) && !settle(task)) return StepEnd::Done;
+        if ((finish_wait(task, ended) == LeafNext::Ended || task.torn) && !settle(task)) return StepEnd::Done;
         if (waits_already(task)) continue;
         break;
       }

@@ -145,6 +145,137 @@ void late_claim() {
                }});
 }
 
+// ---- an announced wait: registered, then parked; granted under the primitive's lock, or left by a request ----
+
+enum class AnnouncedFlaw : std::uint8_t {
+  None,
+  ParksOver,     // the park does not look whether it has been granted by now
+  SpendsOver,    // nor does the spending of a refused one
+  KeepsEpoch,    // a refused park leaves the epoch that it has given away
+  GrantsByClaim  // a grant before the park is lost
+};
+
+/// A primitive with one place in its list, and a value for whoever is granted it (sync/primitive.hpp).
+struct OneWaiter {
+  lab::mutex lock;
+  lab::shared<bool> is_listed{false};
+  lab::shared<bool> is_granted{false};
+  lab::shared<std::uint64_t> epoch{0};
+  lab::shared<int> held{0}, given{0};
+
+  void enlist(std::uint64_t announced) {
+    std::scoped_lock hold(lock);
+    epoch.write(announced);
+    is_listed.write(true);
+  }
+  /// After the wait. True: it had been granted.
+  bool delist() {
+    std::scoped_lock hold(lock);
+    is_listed.write(false);
+    return is_granted.read();
+  }
+  void grant(Task& task, AnnouncedFlaw flaw) {
+    std::scoped_lock hold(lock);
+    if (is_listed.read()) {
+      is_listed.write(false);
+      is_granted.write(true);
+      given.write(42);
+      const std::uint64_t who = epoch.read();
+      const TaskStep step = task.word.apply([=](TaskWord w) {
+        return flaw == AnnouncedFlaw::GrantsByClaim ? task_word::claim(w, who, false)
+                                                    : task_word::claim_announced(w, who);
+      });
+      if (step.made && step.before.run() == RunState::Idle) task.lane.put();
+      if (step.made) return;
+      is_granted.write(false);
+    }
+    held.write(held.read() + 1);
+  }
+};
+
+/// A wait as WaitCall and the step loop make it: granted, or left by a request.
+std::function<void()> announced_wait(AnnouncedFlaw flaw = AnnouncedFlaw::None) {
+  return [=] {
+    Task task;
+    OneWaiter primitive;
+    const auto wait = [&] {
+      const std::uint64_t epoch = task.word.load().next_epoch().epoch();
+      primitive.enlist(epoch);
+      const TaskStep parked = task.word.apply([=](TaskWord w) {
+        return flaw == AnnouncedFlaw::ParksOver ? task_word::park(w) : task_word::park_announced(w, epoch);
+      });
+      TaskWord ended = parked.before;
+      if (parked.made) {
+        task.lane.take();
+        ended = task.word.load();
+      } else if (flaw == AnnouncedFlaw::KeepsEpoch) {
+        ended = parked.before.epoch() == epoch ? parked.before : ended.with(TaskWord::by_request_bit);
+      } else {
+        const TaskStep spent = task.word.apply([=](TaskWord w) {
+          return flaw == AnnouncedFlaw::SpendsOver ? task_word::spend_epoch(w)
+                                                   : task_word::spend_announced(w, epoch);
+        });
+        ended = spent.made ? spent.before.without(TaskWord::wait_bits).with(TaskWord::by_request_bit)
+                           : spent.before;
+      }
+      const bool by_request = ended.has(TaskWord::by_request_bit);
+      int got = 0;
+      if (by_request) {
+        lab::check(!primitive.delist(), "a request has won: nothing was granted");
+      } else {
+        got = 1;
+        lab::check(primitive.given.read() == 42, "the grant carries the value");
+      }
+      task.complete();
+      std::scoped_lock hold(primitive.lock);
+      primitive.held.write(primitive.held.read() + got);
+    };
+    run_threads({wait, [&] { primitive.grant(task, flaw); }, [&] { task.request(); }});
+    lab::check(task.word.load().done(), "the task has ended");
+    std::scoped_lock hold(primitive.lock);
+    lab::check(primitive.held.read() == 1, "the value is with the task or with the primitive");
+  };
+}
+
+/// The same without a request, from where the task is in the list.
+std::function<void()> granted_wait(AnnouncedFlaw flaw = AnnouncedFlaw::None) {
+  return [=] {
+    Task task;
+    OneWaiter primitive;
+    const std::uint64_t epoch = task.word.load().next_epoch().epoch();
+    primitive.enlist(epoch);
+    run_threads({[&] {
+                   const TaskStep parked =
+                       task.word.apply([=](TaskWord w) { return task_word::park_announced(w, epoch); });
+                   if (parked.made) task.lane.take();
+                   lab::check(task.word.load().claimed(), "a wait ends by a claim");
+                   lab::check(primitive.given.read() == 42, "the grant carries the value");
+                   task.complete();
+                 },
+                 [&] { primitive.grant(task, flaw); }});
+  };
+}
+
+Part announcing() {
+  return {.name = "task word: announced waits",
+          .files = {"task_word.hpp"},
+          .scenarios = {{"a grant", granted_wait()},
+                        {.name = "a grant and a request",
+                         .body = announced_wait(),
+                         .weak_exhausts = false,
+                         .weak_runs = 2'000,
+                         .judges_mutants = false}}};
+}
+
+TEST(TaskWordInLab, AnAnnouncedWaitEndsByItsGrantOrByARequest) { expect_holds(announcing()); }
+
+TEST(TaskWordInLab, EveryStepOfAnAnnouncedWaitIsNeeded) {
+  expect_breaks("parks over a grant", announced_wait(AnnouncedFlaw::ParksOver));
+  expect_breaks("spends over a grant", announced_wait(AnnouncedFlaw::SpendsOver));
+  expect_breaks("keeps the epoch", announced_wait(AnnouncedFlaw::KeepsEpoch));
+  expect_breaks("a grant before the park is lost", granted_wait(AnnouncedFlaw::GrantsByClaim));
+}
+
 // ---- a look at what a task waits for ----
 
 enum class LookFlaw : std::uint8_t {
