@@ -184,8 +184,7 @@ bool park(TaskRecord& task, TaskWord& ended) noexcept {
 
 /// The word of an announced wait that does not begin: a grant has claimed it, or it is as at the end of a wait by a request.
 TaskWord refused_announcement(TaskRecord& task, std::uint64_t epoch) noexcept {
-  const TaskStep spent =
-      task.word.apply([=](TaskWord w) { return task_word::spend_announced(w, epoch); });
+  const TaskStep spent = task.word.apply([=](TaskWord w) { return task_word::spend_announced(w, epoch); });
   if (!spent.made) return spent.before;
   return spent.before.without(TaskWord::wait_bits).with(TaskWord::by_request_bit);
 }

@@ -36,7 +36,9 @@ struct Stack {
 };
 
 template <class Record>
-concept IsGivenBack = requires { typename Record::Lives; };
+concept IsGivenBack = requires {
+  typename Record::Lives;
+};
 
 template <class Record>
 struct Span {

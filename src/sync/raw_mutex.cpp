@@ -227,10 +227,9 @@ struct RawLockOperation::AloneOps {
   static constexpr OperationMore more{again, nullptr, nullptr, nullptr, nullptr};
 };
 
-const OperationOps RawLockOperation::alone_ops{
-    AloneOps::try_now, AloneOps::enlist, AloneOps::delist, AloneOps::give_back,
-    AloneOps::subject, nullptr,          &AloneOps::more,  nullptr,
-    false};
+const OperationOps RawLockOperation::alone_ops{AloneOps::try_now,   AloneOps::enlist,  AloneOps::delist,
+                                               AloneOps::give_back, AloneOps::subject, nullptr,
+                                               &AloneOps::more,     nullptr,           false};
 
 Error RawLockOperation::why_refused() const {
   return locked_by_itself(mutex_->primitive(), "has locked", "lock");

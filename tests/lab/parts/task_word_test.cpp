@@ -260,11 +260,7 @@ Part announcing() {
   return {.name = "task word: announced waits",
           .files = {"task_word.hpp"},
           .scenarios = {{"a grant", granted_wait()},
-                        {.name = "a grant and a request",
-                         .body = announced_wait(),
-                         .weak_exhausts = false,
-                         .weak_runs = 2'000,
-                         .judges_mutants = false}}};
+                        {.name = "a grant and a request", .body = announced_wait(), .judges_mutants = false}}};
 }
 
 TEST(TaskWordInLab, AnAnnouncedWaitEndsByItsGrantOrByARequest) { expect_holds(announcing()); }

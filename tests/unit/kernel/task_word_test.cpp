@@ -167,17 +167,16 @@ std::vector<Rule> rules(const std::vector<std::uint64_t>& epochs,
                      if (f.run == Idle) f.run = Active;
                    },
                    By::Anybody});
-    all.push_back({"park_announced of " + std::to_string(epoch),
-                   [=](TaskWord w) { return task_word::park_announced(w, epoch); },
-                   [=](const Fields& f) {
-                     return f.run == Active && !pending(f) && !observes(f) && f.epoch != epoch;
-                   },
-                   [](Fields& f) {
-                     end_wait(f);
-                     f.armed = true;
-                     f.epoch = (f.epoch + 1) % epoch_end;
-                     f.run = Idle;
-                   }});
+    all.push_back(
+        {"park_announced of " + std::to_string(epoch),
+         [=](TaskWord w) { return task_word::park_announced(w, epoch); },
+         [=](const Fields& f) { return f.run == Active && !pending(f) && !observes(f) && f.epoch != epoch; },
+         [](Fields& f) {
+           end_wait(f);
+           f.armed = true;
+           f.epoch = (f.epoch + 1) % epoch_end;
+           f.run = Idle;
+         }});
     all.push_back({"spend_announced of " + std::to_string(epoch),
                    [=](TaskWord w) { return task_word::spend_announced(w, epoch); },
                    [=](const Fields& f) { return f.run == Active && !pending(f) && f.epoch != epoch; },

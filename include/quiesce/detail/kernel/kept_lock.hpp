@@ -23,7 +23,6 @@
 //
 // Orders: taking and leaving the word are acquire and release. The revoker's read of a mark that was taken back acquires what the owner
 // did before. What the owner reads was either its own doing or is behind the word, which it held when it became the owner.
-#include <algorithm>
 #include <cstdint>
 
 #include "quiesce/detail/kernel/platform.hpp"

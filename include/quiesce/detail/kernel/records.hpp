@@ -218,7 +218,8 @@ struct alignas(64) TaskRecord {
   /// How far its lives have come (slab.hpp, 3 and 4).
   struct Lives {
     std::uint32_t generation = 0;
-    TaskWord word = TaskWord{}.next_epoch();  // a wait's epoch is 2 at least, so zeros are not one before it either
+    TaskWord word =
+        TaskWord{}.next_epoch();  // a wait's epoch is 2 at least, so zeros are not one before it either
     void include(const TaskRecord& record) noexcept {
       generation = std::max(generation, record.generation.load(std::memory_order_relaxed));
       word.bits = std::max(word.bits, record.word.load().bits);  // of Free ones: epochs, and no more

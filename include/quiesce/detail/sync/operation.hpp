@@ -114,7 +114,10 @@ constexpr auto found_of_operation() -> void* (*)(void*) noexcept {
 }
 
 template <class Op>
-concept IsGranted = requires { requires Op::is_granted; } && !LooksAgain<Op> && !Closes<Op>;
+concept IsGranted = requires {
+  requires Op::is_granted;
+}
+&&!LooksAgain<Op> && !Closes<Op>;
 
 template <class Op>
 Look look_again(void* op, std::exception_ptr& thrown) noexcept {
