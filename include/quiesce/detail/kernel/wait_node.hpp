@@ -9,7 +9,7 @@ namespace quiesce::detail {
 
 /// A waiting task and which of its waits: a value, safe to keep for any time, for a claim with an old epoch fails harmlessly.
 struct Waiter {
-  std::uint64_t packed = 0;  // index 24, epoch 40; 0 = nobody (the first epoch of a record is 1)
+  std::uint64_t packed = 0;  // index 24, epoch 40; 0 = nobody (no wait has the epoch 0)
 
   static Waiter of(std::uint32_t index, std::uint64_t epoch) { return {(epoch << 24) | index}; }
   std::uint32_t index() const { return static_cast<std::uint32_t>(packed & 0xffffff); }

@@ -114,10 +114,9 @@ constexpr auto found_of_operation() -> void* (*)(void*) noexcept {
 }
 
 template <class Op>
-concept IsGranted = requires {
+concept IsGranted = !LooksAgain<Op> && !Closes<Op> && requires {
   requires Op::is_granted;
-}
-&&!LooksAgain<Op> && !Closes<Op>;
+};
 
 template <class Op>
 Look look_again(void* op, std::exception_ptr& thrown) noexcept {

@@ -3,8 +3,8 @@
 //
 // Protocol:
 //  1. A task that must wait puts a WaitNode into a list of the primitive, under its lock, with the Waiter of a wait that it has
-//     already armed, or announces so (task_word.hpp, 2). The node lies in the promise of the coroutine that waits, or in the frame of a `select`: waiting
-//     allocates nothing.
+//     already armed, or announces so (task_word.hpp, 2). The node lies in the promise of the coroutine that waits, or in the frame of a
+//     `select`: waiting allocates nothing.
 //  2. Whoever makes progress possible (a release, a send, a close; also who has just put itself into the list) takes the lock and
 //     *grants*: it takes the first node out of the
 //     list, marks it granted, and claims the wait. A claim that fails – a request, or another operation of the same select, was
