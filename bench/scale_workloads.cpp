@@ -69,6 +69,7 @@ class Costs {
   void start() {
     ++batch_;
     last_ = processor_ns();
+    begun_ = clock_ns(CLOCK_MONOTONIC);
   }
   void phase(const char* name, Size count) {
     const std::int64_t now = processor_ns();
@@ -80,16 +81,22 @@ class Costs {
     }
     last_ = processor_ns();
   }
+  /// The end of a batch: what all of its phases took, of the day.
+  void end(const char* name, Size count) {
+    walls_[name].push_back(static_cast<double>(clock_ns(CLOCK_MONOTONIC) - begun_) /
+                           static_cast<double>(count));
+  }
   /// What has passed since the last phase is nobody's.
   void skip() { last_ = processor_ns(); }
   void report() const {
     for (const auto& [name, value] : first_) print(name + "_first", value);
     for (const auto& [name, values] : again_) print(name, median(values));
+    for (const auto& [name, values] : walls_) print(name + "_wall", median(values));
   }
 
  private:
   std::uint32_t batch_ = 0;
-  std::int64_t last_ = 0;
+  std::int64_t last_ = 0, begun_ = 0;
   // Not the least of them: of a thread that runs on another processor the system counts only what has been till its last tick.
   static double median(std::vector<double> values) {
     const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
@@ -98,7 +105,7 @@ class Costs {
   }
 
   std::map<std::string, double> first_;
-  std::map<std::string, std::vector<double>> again_;
+  std::map<std::string, std::vector<double>> again_, walls_;
 };
 
 /// Small batches are repeated until they are long enough to be measured.
@@ -193,6 +200,7 @@ void suspended(const Point& point, bool cancels) {
     };
     run(rt, body);
     costs.phase(cancels ? "cancel" : "close", point.count);
+    costs.end(cancels ? "spawn_and_cancel" : "spawn_and_close", point.count);
   }
   costs.report();
   memory.report(point.count);

@@ -30,7 +30,7 @@ Worker* this_worker() noexcept { return thread_context.scheduler; }
 ProductionExecutor::ProductionExecutor(Config config)
     : config_(std::move(config)),
       started_ns_(steady_ns()),
-      idle_(config_.workers),
+      idle_(config_.workers, std::thread::hardware_concurrency()),
       pool_(config_.blocking_min, config_.blocking_max, std::chrono::seconds(10), config_.name) {
   workers_.reserve(config_.workers);
   for (std::uint32_t i = 0; i < config_.workers; ++i) workers_.push_back(std::make_unique<Worker>(*this, i));

@@ -16,6 +16,18 @@ TEST(IdleSet, AtMostHalfOfTheWorkersSearch) {
   EXPECT_EQ(five.searching(), 3u);
 }
 
+TEST(IdleSet, NoMoreSearchThanHalfOfTheProcessorsCouldRun) {
+  IdleSet<> crowded(32, 2), roomy(4, 64), unknown(4, 0);
+  EXPECT_TRUE(crowded.may_search());
+  EXPECT_TRUE(crowded.try_become_searcher());
+  EXPECT_FALSE(crowded.may_search());
+  EXPECT_FALSE(crowded.try_become_searcher());
+  for (IdleSet<>* idle : {&roomy, &unknown}) {
+    for (int i = 0; i < 2; ++i) EXPECT_TRUE(idle->try_become_searcher());
+    EXPECT_FALSE(idle->try_become_searcher());
+  }
+}
+
 TEST(IdleSet, TheLastToStopSearchingIsTold) {
   IdleSet<> idle(4);
   ASSERT_TRUE(idle.try_become_searcher());

@@ -19,7 +19,8 @@
 //               if (the look found something && !searching) searching = idle.try_become_searcher();
 //
 // Protocol:
-//  1. The state word holds two counts: workers parked, and workers searching (at most half of all, rounded up).
+//  1. The state word holds two counts: workers parked, and workers searching (at most half of all, rounded up; where
+//     there are fewer processors than workers, half of those: more cannot search at a time).
 //  2. claim_one wakes nobody while anyone searches: that one will find the work. Else it takes the worker that
 //     parked last (its cache is the warmest) off the idle stack, counts it as searching at once, and names it.
 //     So until the woken thread has run, looked and stopped searching, further claims cost one load.
@@ -77,9 +78,10 @@ class IdleSet {
  public:
   static constexpr std::uint32_t workers_max = 0xffff;
 
-  explicit IdleSet(std::uint32_t workers)
+  /// `processors` that they run on; 0: not known.
+  explicit IdleSet(std::uint32_t workers, std::uint32_t processors = 0)
       : workers_(workers),
-        searchers_max_((workers + 1) / 2),
+        searchers_max_(((processors == 0 ? workers : std::min(workers, processors)) + 1) / 2),
         flags_(std::make_unique<atomic[]>(workers)),
         stack_(std::make_unique<std::uint32_t[]>(workers)) {
     QUIESCE_ASSERT(workers > 0 && workers <= workers_max, "an idle set has 1 to 65535 workers");
@@ -117,7 +119,7 @@ class IdleSet {
     return worker;
   }
 
-  /// A worker that is not searching. False when half of the workers search already.
+  /// A worker that is not searching. False when as many search already as may.
   [[nodiscard]] bool try_become_searcher() noexcept {
     std::uint32_t seen = state_.load(std::memory_order_seq_cst);
     while (searching_of(seen) < searchers_max_) {
@@ -126,7 +128,7 @@ class IdleSet {
     return false;
   }
 
-  /// A worker that has prepared to park. False: half of the workers search, and one of them will find what it has seen.
+  /// A worker that has prepared to park. False: as many search as may, and one of them will find what it has seen.
   [[nodiscard]] bool may_search() const noexcept {
     return searching_of(state_.load(std::memory_order_relaxed)) < searchers_max_;
   }
