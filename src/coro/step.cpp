@@ -182,8 +182,11 @@ bool park(TaskRecord& task, TaskWord& ended) noexcept {
   return !claimed.made;
 }
 
+std::uint64_t announced_epoch(TaskRecord& task) noexcept { return leaf_of(task).node().waiter.epoch(); }
+
 /// The word of an announced wait that does not begin: a grant has claimed it, or it is as at the end of a wait by a request.
-TaskWord refused_announcement(TaskRecord& task, std::uint64_t epoch) noexcept {
+TaskWord refused_announcement(TaskRecord& task) noexcept {
+  const std::uint64_t epoch = announced_epoch(task);
   const TaskStep spent = task.word.apply([=](TaskWord w) { return task_word::spend_announced(w, epoch); });
   if (!spent.made) return spent.before;
   return spent.before.without(TaskWord::wait_bits).with(TaskWord::by_request_bit);
@@ -196,9 +199,9 @@ bool begin_sleep(TaskRecord& task, bool is_announced, TaskWord& ended) noexcept 
     ended = task.word.load();
     return false;
   }
-  const std::uint64_t epoch = leaf_of(task).node().waiter.epoch();
+  const std::uint64_t epoch = announced_epoch(task);
   if (task.word.apply([=](TaskWord w) { return task_word::park_announced(w, epoch); })) return true;
-  ended = refused_announcement(task, epoch);
+  ended = refused_announcement(task);
   return false;
 }
 bool has_announced(const TaskRecord& task) noexcept {
@@ -529,10 +532,8 @@ StepEnd coroutine_step(TaskRecord& task, TaskWord before) noexcept {
       signal(task, Signal::None);
       if (waits == Signal::Wait) finish_wait(task, disarm(task).with(TaskWord::by_request_bit));
       if (waits == Signal::Park) finish_wait(task, refused_park(task));
-      if (waits == Signal::Announced) {
-        const std::uint64_t epoch = leaf_of(task).node().waiter.epoch();
-        finish_wait(task, refused_announcement(task, epoch).with(TaskWord::by_request_bit));
-      }
+      if (waits == Signal::Announced)
+        finish_wait(task, refused_announcement(task).with(TaskWord::by_request_bit));
       if (!settle(task)) return StepEnd::Done;
       continue;
     }

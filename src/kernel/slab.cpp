@@ -226,7 +226,12 @@ void begin_all(Span<Record>& span, Stack<Record>& to) {
 struct TaskRecords {
   static constexpr std::uint32_t spans_max = 8;  // in one call: some 50 us
 
+  /// The system has not taken a span: its pages are larger, or locked. Whoever ages. No more is tried in that period, and nobody wakes
+  /// for it before records have come back again.
+  static inline bool is_refused = false;
+
   static bool release_some() noexcept {
+    if (is_refused) return false;
     auto& depot = Depot<TaskRecord>::instance();
     SpanList<TaskRecord> old;
     bool is_more;
@@ -243,6 +248,7 @@ struct TaskRecords {
       Span<TaskRecord>& span = *old.first;
       old.remove(span);
       const bool is_blank = make_blank(span);
+      if (!is_blank) is_refused = true;
       std::scoped_lock hold(depot.lock);
       (is_blank ? depot.blank : depot.whole).push(span);
     }
@@ -255,7 +261,7 @@ struct TaskRecords {
     std::scoped_lock hold(depot.lock);
     depot.least_whole = depot.whole.size;
   }
-  static bool has_any() noexcept { return whole_record_spans() > 0; }
+  static bool has_any() noexcept { return !std::exchange(is_refused, false) && whole_record_spans() > 0; }
 
  private:
   static bool make_blank(Span<TaskRecord>& span) noexcept {

@@ -122,6 +122,37 @@ TEST(SlabAge, a_record_that_lives_keeps_its_span_and_no_other) {
   free_all(kept);
 }
 
+/// Under the sanitizers, and without the right to, nothing is locked.
+bool can_lock_pages() {
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  void* probe = mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const bool can = mlock(probe, page) == 0 && madvise(probe, page, MADV_DONTNEED) != 0;
+  munmap(probe, page);
+  return can;
+}
+
+TEST(SlabAge, what_the_system_does_not_take_stays_and_wakes_nobody) {
+  if (!can_lock_pages()) GTEST_SKIP() << "pages cannot be locked here";
+  give_back_all();
+  const std::vector<TaskRecord*> records = take(640);
+  for (TaskRecord* record : records) {
+    record->created_ms = 4711;
+    ASSERT_EQ(mlock(record, sizeof(TaskRecord)), 0);
+  }
+  free_all(records);
+  end_period();
+  const std::int64_t now = next_period();
+  std::optional<std::int64_t> next = now;
+  for (int calls = 0; next && *next <= now && calls < 1'000; ++calls) next = record_age(now);
+  EXPECT_EQ(next, std::nullopt) << "there is no use in coming back";
+  EXPECT_GE(whole_record_spans(), 1u);
+  for (const TaskRecord* record : records) EXPECT_EQ(record->created_ms, 4711u);
+  for (TaskRecord* record : records) ASSERT_EQ(munlock(record, sizeof(TaskRecord)), 0);
+  free_all(take(640));
+  give_back_all();
+  EXPECT_EQ(whole_record_spans(), 0u) << "now it takes them";
+}
+
 TEST(SlabAge, what_is_given_back_reads_as_free_and_of_no_generation_and_begins_beyond_what_it_was) {
   give_back_all();
   std::vector<TaskRecord*> records = take(1'280);
