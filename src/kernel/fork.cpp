@@ -92,11 +92,11 @@ void Kernel::promote_forks(ForkLane& lane) noexcept {
   }
 }
 
-void Kernel::stop_forks(ForkJoinCore& join) noexcept {
+bool Kernel::stop_forks(ForkJoinCore& join) noexcept {
   // seq_cst, this and the look at the extra: pairs with who makes the extra and then looks here.
-  if (join.failed.exchange(true, std::memory_order_seq_cst)) return;
+  if (join.failed.exchange(true, std::memory_order_seq_cst)) return false;
   TaskExtra* rare = join.task->extra.load(std::memory_order_seq_cst);
-  if (rare == nullptr) return;  // none has been handed over; who does it from now on sees what is written here
+  if (rare == nullptr) return true;  // none is handed over yet; who does it later sees what is written here
   std::vector<TaskRecord*> branches;
   {
     std::scoped_lock hold(rare->lock);
@@ -107,6 +107,7 @@ void Kernel::stop_forks(ForkJoinCore& join) noexcept {
     cancel_task(*branch, stopped_by_sibling());
     drop_reference(*branch);
   }
+  return true;
 }
 
 void Kernel::expire_fork_masks(TaskRecord& task, CancelKind kind) noexcept {
@@ -135,7 +136,7 @@ void Kernel::end_fork(TaskRecord& task, ForkEntry& entry, OutcomeKind kind) noex
   }
   const bool asked =
       kind == OutcomeKind::Cancelled && parent.word.load().requested();  // then its siblings have been, too
-  if (kind != OutcomeKind::Ok && !asked) stop_forks(join);
+  if (kind != OutcomeKind::Ok && !asked) entry.failed_first = stop_forks(join);
   drop_reference(task);
   region.fork_count.fetch_sub(1);
   release_live(region);

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "quiesce/metrics.hpp"
 #include "quiesce/quiesce.hpp"
 #include "quiesce/testing/stepper.hpp"
 
@@ -120,6 +121,70 @@ q::Task<> nap(q::Cx cx, int* running) {
   --*running;
   co_await cx.checkpoint();
 }
+/// Holds up whoever asks a task to stop: after what is below the task may be asked, and before the task itself is.
+struct HoldsRequest : q::MetricsProvider {
+  std::atomic<bool> asked{false}, go_on{false};
+  std::atomic<int> cancelled{0};
+  void cancellation_requested(q::RegionId, q::CancelKind) override {
+    asked = true;
+    while (!go_on) std::this_thread::yield();
+  }
+  void task_completed(q::TaskId, q::OutcomeKind outcome, q::Duration) override {
+    if (outcome == q::OutcomeKind::Cancelled) ++cancelled;
+  }
+};
+struct SetsAtEnd {
+  std::atomic<bool>* flag;
+  ~SetsAtEnd() { *flag = true; }
+};
+
+// The outer join asks the inner one's parent to stop; its branches have heard of it, and have stopped, before the parent has.
+TEST(ForkJoin, a_request_that_reaches_the_branches_first_ends_the_join) {
+  auto metrics = std::make_shared<HoldsRequest>();
+  q::Runtime rt = q::Runtime::builder().workers(3).metrics(metrics).build();
+  std::atomic<bool> parent_begun{false}, keeper_begun{false}, went_on{false};
+  const auto until = [](const auto& holds) {
+    while (!holds()) std::this_thread::yield();
+  };
+
+  auto never = [](q::Cx cx) -> q::Task<int> {
+    co_await cx.checkpoint();
+    co_return 1;
+  };
+  auto waits_for_its_sibling = [&](q::Cx) -> q::Task<int> {
+    parent_begun = true;
+    until([&] { return metrics->cancelled.load() == 1; });
+    co_return 1;
+  };
+  auto inner = [&](q::Cx cx) -> q::Task<int> {
+    until([&] { return keeper_begun.load(); });
+    co_return co_await q::region(cx, q::FailFast{}, [&](q::Cx own, q::Scope<>&) -> q::Task<int> {
+      const SetsAtEnd last(&metrics->go_on);
+      auto [a, b] = co_await q::fork_join(own, q::fork(never), q::call(waits_for_its_sibling));
+      went_on = true;
+      co_return a + b;
+    });
+  };
+  auto fails = [&](q::Cx) -> q::Task<int> {
+    until([&] { return parent_begun.load(); });
+    co_await q::fail(q::Error("first"));
+    co_return 1;
+  };
+  auto keeps_a_worker = [&](q::Cx) -> q::Task<int> {
+    keeper_begun = true;
+    until([&] { return metrics->asked.load(); });
+    co_return 1;
+  };
+  auto body = [&](q::Cx cx, q::Scope<>&) -> q::Task<int> {
+    auto [a, b, c] = co_await q::fork_join(cx, q::fork(inner), q::fork(keeps_a_worker), q::call(fails));
+    co_return a + b + c;
+  };
+  const q::Outcome<int> ended = rt.block_on(body);
+  ASSERT_TRUE(ended.is_err()) << ended;
+  EXPECT_EQ(ended.error().message(), "first");
+  EXPECT_FALSE(went_on) << "a branch has been asked to stop and has; there is no value of it";
+}
+
 TEST(ForkJoin, a_snapshot_names_what_the_parent_waits_for) {
   q::testing::Stepper stepper;
   const q::RegionId root = stepper.create_root_region();

@@ -75,7 +75,7 @@ inline void destroy_branch(PromiseBase& branch, TaskRecord& task) noexcept {
 }
 /// True: what was handed over has ended. False: the parent waits.
 bool await_handed(ForkJoinFrame& join) noexcept;
-/// A branch has failed: is this a failure that counts? A branch that was asked to stop by the fork_join itself, and has, does not (O2).
+/// A fork_join has asked for this: the one whose branch has it, or one around it. It does not count in one that has failed (kernel/fork.hpp, 8).
 bool stopped_by_join(const CancelReason& reason) noexcept;
 /// The record of a handed branch has been read.
 void release_branch(TaskRecord& record) noexcept;

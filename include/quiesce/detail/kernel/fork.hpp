@@ -5,7 +5,7 @@
 // and room for its value. The task that steps the parent pushes its entries on the *lane* of its worker, runs one branch within its own
 // record, and then joins the entries, newest first. One that nobody took runs within the same record, too: no task, no queue.
 //
-// Protocol:
+// Protocol (models/fork_join.pml checks 4 to 8):
 //  1. Every worker has a lane. All that is on it was pushed by the step that the worker makes now, by coroutines that wait for what was
 //     forked after them: so entries are joined in the reverse order of their pushes, and a step that ends leaves the lane empty (5).
 //  2. Entries stand in one row, oldest first: some on the *shelf*, where anyone may take them, then the *private* ones, which only the
@@ -28,6 +28,10 @@
 //  7. Requests: the region's reach a handed branch as any task of it. What comes to the parent alone – a request, the end of a mask
 //     that the branches began under – is passed on by whoever brings it, through the list of handed entries in the parent's extra; who links
 //     an entry there looks for the request in the same section. A branch that fails asks its handed siblings to stop in the same way.
+//  8. Whoever sets `failed` has a failure that counts, whatever it says: the parent keeps the one of a branch that it ran, and a handed one is
+//     marked (`failed_first`). Others that were asked by a fork_join to stop, and have, do not count (O2). So a join that has failed ends its
+//     parent, and values are read only of one where every branch has ended Ok. The reason alone does not tell: a request that another
+//     fork_join makes of the parent carries the same words to its branches, and may reach them before the parent's own word.
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -66,6 +70,7 @@ struct ForkEntry : Steppable {
       *previous;  // private: the one pushed after; handed: the parent's list, under its extra's lock
   std::atomic<TaskRecord*> record;  // once handed; nullptr after its end: it was given back
   std::uint32_t ordinal = ~0u;      // of the task that it may become; set when others may take it
+  bool failed_first = false;        // handed: it has set the join's `failed` (8)
 
   ForkEntry(const Ops* operations, ForkJoinCore* of) : Steppable{operations}, join(of) {}
 };

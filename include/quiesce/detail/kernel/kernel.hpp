@@ -191,8 +191,8 @@ class Kernel {
   TaskRecord* begin_fork(ForkEntry& entry) noexcept;
   /// Before a step of the task ends without it: what it has on the lane becomes tasks.
   void promote_forks(ForkLane& lane) noexcept;
-  /// Asks every branch of the join that is a task to stop, now or when it begins.
-  void stop_forks(ForkJoinCore& join) noexcept;
+  /// Asks every branch of the join that is a task to stop, now or when it begins. False: that has been done before.
+  bool stop_forks(ForkJoinCore& join) noexcept;
   /// The task's mask is over: so is that of the branches that began under it.
   void expire_fork_masks(TaskRecord& task, CancelKind kind) noexcept;
 

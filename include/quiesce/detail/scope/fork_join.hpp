@@ -282,9 +282,9 @@ class ForkJoinAwaiter : public ForkJoinFrame {
   }
 
   template <std::size_t I, class U, class F, class O>
-  void settle(Promise<U, F>& parent, O& outcome) noexcept {
+  void settle(Promise<U, F>& parent, O& outcome, bool failed_first = false) noexcept {
     auto& place = at<I>();
-    if (!outcome.is_ok()) return fail(parent, std::move(outcome));
+    if (!outcome.is_ok()) return fail(parent, std::move(outcome), failed_first);
     if constexpr (!std::is_void_v<typename Place<I>::Value>) place.value.put(std::move(outcome).value());
   }
 
@@ -332,7 +332,8 @@ class ForkJoinAwaiter : public ForkJoinFrame {
         given_back_ = true;
         return;
       }
-      settle<I>(parent, RecordResult<typename Place<I>::Value, typename Place<I>::Error>::get(*record));
+      settle<I>(parent, RecordResult<typename Place<I>::Value, typename Place<I>::Error>::get(*record),
+                place.failed_first);
       place.state = Place<I>::State::Ended;
       release_branch(*record);
     }
@@ -351,8 +352,8 @@ class ForkJoinAwaiter : public ForkJoinFrame {
   }
 
   template <class U, class F, class T, class E>
-  void fail(Promise<U, F>&, Outcome<T, E>&& failure) noexcept {
-    if (failure.is_cancelled() && failed.load(std::memory_order_relaxed) &&
+  void fail(Promise<U, F>&, Outcome<T, E>&& failure, bool failed_first = false) noexcept {
+    if (!failed_first && failure.is_cancelled() && failed.load(std::memory_order_relaxed) &&
         stopped_by_join(failure.cancel_reason()))
       return;
     const bool asked = failure.is_cancelled() && bears_request(*task);  // then the others have been, too
