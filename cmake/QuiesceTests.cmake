@@ -9,6 +9,13 @@ if(QUIESCE_TEST_PCH)
   add_library(quiesce_test_pch OBJECT EXCLUDE_FROM_ALL "${PROJECT_BINARY_DIR}/test_pch.cpp")
 endif()
 
+# Instrumented tests take twice as long to compile when optimised, and gain nothing by it: the library under them is.
+function(quiesce_test_optimization target)
+  if(QUIESCE_SANITIZE)
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
+endfunction()
+
 # Everything that the compiler sees must be the same for the carrier and its users, or the headers are not reused.
 function(quiesce_test_flags target)
   target_link_libraries(${target} PRIVATE quiesce ${test_frameworks})
@@ -23,10 +30,7 @@ function(quiesce_test_flags target)
     target_compile_definitions(${target} PRIVATE QUIESCE_TEST_PROMETHEUS=1)
   endif()
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/tests")
-  # Instrumented tests take twice as long to compile when optimised, and gain nothing by it: the library under them is.
-  if(QUIESCE_SANITIZE)
-    target_compile_options(${target} PRIVATE -O0)
-  endif()
+  quiesce_test_optimization(${target})
   # Without a time stamp in clang's precompiled headers, ccache finds what was compiled with them before.
   target_compile_options(${target} PRIVATE "$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>")
   quiesce_warnings(${target})
@@ -69,6 +73,7 @@ add_library(lab_corpus OBJECT ${corpus})
 add_executable(corpus_table EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/tests/lab/corpus/table.cpp")
 foreach(target lab_corpus corpus_table)
   target_link_libraries(${target} PRIVATE quiesce quiesce_lab)
+  quiesce_test_optimization(${target})
   quiesce_warnings(${target})
 endforeach()
 target_link_libraries(corpus_table PRIVATE lab_corpus fmt::fmt)

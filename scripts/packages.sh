@@ -7,7 +7,7 @@ test_packages=(
   "${run_packages[@]}"
   ccache mold python3 git
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev prometheus-cpp-dev
-  clang-19 clang-format-14 spin chromium gdb valgrind
+  clang-19 libclang-rt-19-dev clang-format-14 spin chromium gdb valgrind
 )
 # bench/compare adds those of the peers that it is asked for.
 compare_packages=("${run_packages[@]}" ccache mold libbenchmark-dev)

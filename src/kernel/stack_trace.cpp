@@ -64,35 +64,46 @@ struct TraceWriter {
   std::string text;
   std::size_t frames = 0;
   bool described = false;
+  // Of the frame, where its function is told by the symbols alone: clang's line tables (-g1) know places only.
+  const char* file = nullptr;
+  int line = 0;
 
   // Runs between frames of C, which no exception may cross: without memory for a line the trace ends where it
   // is.
-  void add(const char* symbol, std::uintptr_t pc, const char* file, int line) noexcept {
+  void add(const char* symbol, std::uintptr_t pc, const char* in_file, int at_line) noexcept {
     if (frames == max_frames) return;
     described = true;
     try {
       std::string next =
           '#' + std::to_string(frames) + ' ' + (symbol != nullptr ? demangle(symbol) : hexadecimal(pc));
-      if (file != nullptr) next += std::string(" at ") + file + ':' + std::to_string(line);
+      if (in_file != nullptr) next += std::string(" at ") + in_file + ':' + std::to_string(at_line);
       text += next += '\n';
       ++frames;
     } catch (...) { frames = max_frames; }
   }
 
   static int on_source(void* data, std::uintptr_t pc, const char* file, int line, const char* function) {
-    if (function != nullptr) static_cast<TraceWriter*>(data)->add(function, pc, file, line);
+    auto& writer = *static_cast<TraceWriter*>(data);
+    if (function != nullptr) {
+      writer.add(function, pc, file, line);
+    } else {
+      writer.file = file;
+      writer.line = line;
+    }
     return 0;
   }
   static void on_symbol(void* data, std::uintptr_t pc, const char* symbol, std::uintptr_t, std::uintptr_t) {
-    static_cast<TraceWriter*>(data)->add(symbol, pc, nullptr, 0);
+    auto& writer = *static_cast<TraceWriter*>(data);
+    writer.add(symbol, pc, writer.file, writer.line);
   }
   static int on_frame(void* data, std::uintptr_t pc) {
     if (pc == end_of_stack) return 1;
     auto& writer = *static_cast<TraceWriter*>(data);
     writer.described = false;
+    writer.file = nullptr;
     backtrace_pcinfo(writer.state, pc, on_source, ignore_error, data);
     if (!writer.described) backtrace_syminfo(writer.state, pc, on_symbol, ignore_error, data);
-    if (!writer.described) writer.add(nullptr, pc, nullptr, 0);
+    if (!writer.described) writer.add(nullptr, pc, writer.file, writer.line);
     return writer.frames == max_frames ? 1 : 0;
   }
 };

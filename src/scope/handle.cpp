@@ -79,7 +79,7 @@ bool JoinWait::start(PromiseBase& self) noexcept {
   kernel.use(*target, Use::Read);
   if (target->word.load().done()) {
     // Whoever joins a task that has ended is mostly on a walk through many, which were spawned one after another.
-    RealPlatform::prefetch(target + joined_ahead);
+    RealPlatform::prefetch(target, joined_ahead * sizeof(TaskRecord));
     return answer(task);
   }
   if (kernel.executor().step_now(*target) && target->word.load().done()) [[likely]]

@@ -101,6 +101,7 @@ TEST(Barrier, AnArrivalThatASelectGivesUpIsWithdrawn) {
   auto waits = desk.spawn(arrive, unsafe_send(&barrier));
   desk.stepper.run_until_idle();
   EXPECT_EQ(desk.run(arrive_or_give_up(desk.cx, &barrier)).value(), 0u);
+  EXPECT_TRUE(desk.joined(waits).is_ok());
 }
 
 }  // namespace

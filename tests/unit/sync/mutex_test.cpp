@@ -306,6 +306,8 @@ TEST(Mutex, ALockWithADeadlineCanBeCancelled) {
   desk.stepper.run_until_idle();
   EXPECT_TRUE(desk.joined(waits).is_cancelled());
   EXPECT_EQ(mutex.statistics().waiters, 0u);
+  desk.stepper.advance(10ms);
+  EXPECT_TRUE(desk.joined(holder).is_ok());
 }
 
 TEST(Mutex, ADeadlineThatHasPassedTakesAFreeLockAllTheSame) {

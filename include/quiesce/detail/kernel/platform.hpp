@@ -66,10 +66,12 @@ struct RealPlatform {
   /// Of the steady clock.
   static std::int64_t clock_ns() noexcept;
 
-  /// Two cache lines of what will soon be used. The address need not be valid.
-  static void prefetch(const void* what) noexcept {
-    __builtin_prefetch(what);
-    __builtin_prefetch(static_cast<const char*>(what) + 64);
+  /// Two cache lines of what will soon be used, `ahead` bytes from `what`. There need not be anything.
+  static void prefetch(const void* what, std::size_t ahead = 0) noexcept {
+    const std::uintptr_t at =
+        reinterpret_cast<std::uintptr_t>(what) + ahead;  // a pointer may not point beyond what there is
+    __builtin_prefetch(reinterpret_cast<const void*>(at));
+    __builtin_prefetch(reinterpret_cast<const void*>(at + 64));
   }
 
   /// The whole pages of memory that is about to be written, all at once: a third less than a fault for each. It may do nothing.
