@@ -7,7 +7,7 @@ set -uo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 work="${1:-$(mktemp -d)}"
 [[ $# -gt 0 ]] || trap 'rm -rf "$work"' EXIT
-mkdir -p "$work"
+mkdir -p "$work" && rm -f "$work"/*.pml
 depth_max=200000
 memory_mib_max=3072
 seconds_max=300
@@ -36,9 +36,20 @@ bad() {
   failed=$((failed + 1))
 }
 
+# All at once, as many as there are processors; told in their order afterwards.
+for script in "$here"/mutants/*.sed; do
+  name="$(basename "$script" .sed)"
+  sed -f "$script" "$here/${name%%.*}.pml" >"$work/$name.pml"
+done
+for model in "$here"/*.pml "$work"/*.pml; do
+  while (($(jobs -rp | wc -l) >= $(nproc))); do wait -n; done
+  verify "$(basename "$model" .pml)" "$model" &
+done
+wait
+
 for model in "$here"/*.pml; do
   name="$(basename "$model" .pml)"
-  if ! verify "$name" "$model"; then
+  if [[ -z "$(errors_of "$name")" ]]; then
     bad "$name" "the verifier could not be built, or ran out of time" "$name"
   elif [[ "$(errors_of "$name")" != 0 ]]; then
     bad "$name" "$(reason_of "$name")" "$name"
@@ -52,15 +63,10 @@ done
 for script in "$here"/mutants/*.sed; do
   name="$(basename "$script" .sed)"
   model="$here/${name%%.*}.pml"
-  mutant="$work/$name.pml"
-  sed -f "$script" "$model" >"$mutant"
-  if cmp -s "$model" "$mutant"; then
+  if cmp -s "$model" "$work/$name.pml"; then
     echo "FAIL $name: the script changes nothing in $(basename "$model")"
     failed=$((failed + 1))
-    continue
-  fi
-  verify "$name" "$mutant"
-  if [[ -z "$(errors_of "$name")" ]]; then
+  elif [[ -z "$(errors_of "$name")" ]]; then
     bad "$name" "the mutant could not be verified" "$name"
   elif [[ "$(errors_of "$name")" == 0 ]]; then
     bad "$name" "the defect went unnoticed" "$name"
