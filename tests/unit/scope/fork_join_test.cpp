@@ -115,12 +115,6 @@ TEST(ForkJoin, the_branches_of_a_local_task_stay_on_its_worker) {
   EXPECT_EQ(rt.block_on(body).value(), 0);
 }
 
-q::Task<> nap(q::Cx cx, int* running) {
-  ++*running;
-  (void)co_await cx.sleep(std::chrono::hours(1)).outcome();
-  --*running;
-  co_await cx.checkpoint();
-}
 /// Holds up whoever asks a task to stop: after what is below the task may be asked, and before the task itself is.
 struct HoldsRequest : q::MetricsProvider {
   std::atomic<bool> asked{false}, go_on{false};
@@ -185,6 +179,12 @@ TEST(ForkJoin, a_request_that_reaches_the_branches_first_ends_the_join) {
   EXPECT_FALSE(went_on) << "a branch has been asked to stop and has; there is no value of it";
 }
 
+q::Task<> nap(q::Cx cx, int* running) {
+  ++*running;
+  (void)co_await cx.sleep(std::chrono::hours(1)).outcome();
+  --*running;
+  co_await cx.checkpoint();
+}
 TEST(ForkJoin, a_snapshot_names_what_the_parent_waits_for) {
   q::testing::Stepper stepper;
   const q::RegionId root = stepper.create_root_region();
